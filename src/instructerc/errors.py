@@ -9,6 +9,7 @@ InstructERCError
 │   ├── UnreadableFileError     missing, empty, truncated, or in another encoding
 │   ├── InvalidRowsError        rows that break the schema; carries every one of them
 │   ├── UnknownLabelError       an emotion outside the label set
+│   ├── EvaluationError         golds and predictions that do not fit together
 │   └── UnsafePickleError       a pickle that asks for more than plain data
 ├── AssetError                a file that comes from elsewhere could not be had
 │   ├── OfflineError            it would have to be downloaded, and downloads are off
@@ -76,22 +77,19 @@ class RecipeError(UsageError):
     """A recipe breaks its schema.
 
     Args:
-        source: The file (or "command line") that the recipe came from.
+        source: The file (or "command line") that the recipe came from; empty where each violation names its own place.
         violations: One text per violation, each with the path of its key.
     """
 
     def __init__(self, source: str, violations: Sequence[str]) -> None:
         self.source = source
         self.violations = tuple(violations)
-        super().__init__("\n".join(f"{source}: {violation}" for violation in self.violations))
+        prefix = f"{source}: " if source else ""
+        super().__init__("\n".join(f"{prefix}{violation}" for violation in self.violations))
 
 
 class DataError(InstructERCError):
     """A corpus, a conversation or a prediction file is wrong."""
-
-
-class UnreadableFileError(DataError):
-    """A file is missing, empty, truncated, or not in the encoding it should be in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +111,21 @@ class Problem:
     def __str__(self) -> str:
         place = str(self.file) if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.column}: {self.reason}" if self.column else f"{place}: {self.reason}"
+
+
+class UnreadableFileError(DataError):
+    """A file is missing, empty, truncated, or not in the encoding it should be in.
+
+    Args:
+        reason: The message, or the problem that it is to be made of.
+
+    Attributes:
+        problem: The problem, where there is one; `validate` lists it among the others.
+    """
+
+    def __init__(self, reason: str | Problem) -> None:
+        self.problem = reason if isinstance(reason, Problem) else None
+        super().__init__(str(reason))
 
 
 class InvalidRowsError(DataError):
@@ -147,6 +160,10 @@ class UnknownLabelError(DataError):
         hint = f"did you mean {self.nearest!r}? " if self.nearest else ""
         prefix = f"{place}: " if place else ""
         super().__init__(f"{prefix}unknown label {label!r}: {hint}Known: {', '.join(self.known)}")
+
+
+class EvaluationError(DataError):
+    """Golds and predictions do not fit together, or there is nothing to evaluate."""
 
 
 class UnsafePickleError(DataError):

@@ -1,0 +1,41 @@
+"""Files that are written whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: str | bytes) -> Path:
+    """Writes a file so that a reader sees the old content or the new one, never a part of it.
+
+    The content goes to a temporary file in the same folder (which is created where missing), to the disk, and is
+    then renamed.
+
+    Args:
+        path: The file; replaced where it exists.
+        content: Text (written as UTF-8, line ends untouched) or bytes.
+
+    Returns:
+        The path.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_atomically(Path(folder) / "runs" / "report.txt", "done").read_text(encoding="utf-8")
+        'done'
+    """
+    path = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,164 @@
+"""What of a backbone is trained, and how that is saved: LoRA, or all parameters (method §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from instructerc.backbones.backbone import Backbone
+from instructerc.errors import ArtefactError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Method = Literal["lora", "all"]
+"""`lora` trains low-rank updates of the attention projections, `all` every parameter."""
+
+PARAMETERS = "parameters.safetensors"
+"""File of the tensors that were trained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSpec:
+    """What is trained (method §7).
+
+    Attributes:
+        method: `lora` or `all`.
+        rank: Rank of the updates.
+        alpha: Their scale; the updates count alpha / rank.
+        dropout: Dropout in front of them.
+        targets: Modules that are adapted; None takes the backbone's own.
+    """
+
+    method: Method = "lora"
+    rank: int = 16
+    alpha: int = 16
+    dropout: float = 0.05
+    targets: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise UsageError(f"adapter.method is {self.method!r}: choose one of {', '.join(get_args(Method))}")
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `from_json` takes back."""
+        targets = None if self.targets is None else list(self.targets)
+        return {
+            "method": self.method,
+            "rank": self.rank,
+            "alpha": self.alpha,
+            "dropout": self.dropout,
+            "targets": targets,
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> AdapterSpec:
+        """Reads what `to_json` wrote."""
+        targets = record["targets"]
+        return cls(**{**record, "targets": None if targets is None else tuple(targets)})
+
+
+def attach(backbone: Backbone, spec: AdapterSpec) -> None:
+    """Makes trainable what the spec says, and nothing else.
+
+    Args:
+        backbone: Changed in place: its model is wrapped for LoRA.
+        spec: What to train. The backbone's `head` is trained with either method, its `frozen` parameters never.
+
+    Raises:
+        UsageError: The targets name no module of the model.
+    """
+    model = backbone.model
+    if spec.method == "lora":
+        targets = spec.targets if spec.targets is not None else backbone.targets
+        backbone.model = _with_lora(model, spec, targets, backbone.name)
+    trained = set(backbone.head)
+    for name, parameter in backbone.model.named_parameters():
+        plain = _plain_name(name)
+        if spec.method == "all":
+            parameter.requires_grad_(plain not in backbone.frozen)
+        elif plain in trained:
+            parameter.requires_grad_(True)
+
+
+def _with_lora(model: Any, spec: AdapterSpec, targets: tuple[str, ...], name: str) -> Any:
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    if not targets:
+        raise UsageError(f"{name}: which modules LoRA should adapt is not known for it: set adapter.targets")
+    config = LoraConfig(
+        task_type=TaskType.CAUSAL_LM,
+        r=spec.rank,
+        lora_alpha=spec.alpha,
+        lora_dropout=spec.dropout,
+        target_modules=list(targets),
+        bias="none",
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        names = sorted(
+            {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if not list(module.children())}
+        )
+        raise UsageError(f"adapter.targets {', '.join(targets)} name no module; it has: {', '.join(names)}") from error
+
+
+def _plain_name(name: str) -> str:
+    return name.removeprefix("base_model.model.")
+
+
+def trained_parameters(backbone: Backbone) -> dict[str, torch.Tensor]:
+    """The tensors that training changes, by name, on the CPU; what a checkpoint has to hold."""
+    return {
+        name: parameter.detach().to("cpu").contiguous()
+        for name, parameter in backbone.model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def save_trained(backbone: Backbone, folder: Path) -> Path:
+    """Writes the trained tensors, and nothing that the base model already has.
+
+    Returns:
+        The file.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PARAMETERS
+    save_file(trained_parameters(backbone), path, metadata={"format": "pt"})
+    return path
+
+
+def load_trained(backbone: Backbone, folder: Path) -> None:
+    """Puts tensors that `save_trained` wrote back into a backbone to which the same spec was attached.
+
+    Raises:
+        ArtefactError: The file is missing or torn, or its tensors do not fit the model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / PARAMETERS
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError:
+        raise ArtefactError(f"{path}: no such file: give a folder that a training has written") from None
+    except SafetensorError as error:
+        raise ArtefactError(f"{path}: is damaged ({error}): copy it again, or train again") from None
+    expected = trained_parameters(backbone)
+    faults = [f"lacks {name}" for name in expected if name not in tensors]
+    faults += [f"has {name}, which the model has not" for name in tensors if name not in expected]
+    faults += [
+        f"{name} is {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise ArtefactError(
+            f"{path}: does not fit the backbone: {'; '.join(faults[:3])}{more}: use the one it was made with"
+        )
+    backbone.model.load_state_dict(tensors, strict=False)

@@ -1,0 +1,69 @@
+"""A loaded language model, with what the rest of the package has to know of it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(slots=True)
+class Backbone:
+    """A causal language model and its tokenizer.
+
+    Attributes:
+        name: What the recipe called it.
+        source: The folder or hub id that its weights came from ("package" for the embedded one).
+        revision: Commit of the hub repository; None where there is none.
+        model: A transformers causal language model; with adapters after `adapters.attach`.
+        tokenizer: Its tokenizer.
+        context: Longest sequence, in tokens.
+        targets: Modules that LoRA adapts by default.
+        autocast: Compute in bfloat16 with float32 weights (what pays on a CPU).
+        head: Names of parameters that are no part of the base's weights: trained and saved with any adapter.
+        frozen: Names of parameters that stay as they are even when all parameters are trained.
+    """
+
+    name: str
+    source: str
+    revision: str | None
+    model: Any
+    tokenizer: Any
+    context: int
+    targets: tuple[str, ...]
+    autocast: bool = False
+    head: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters are."""
+        return cast("torch.device", next(self.model.parameters()).device)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the base's weights come with a package, so that artefacts name them only."""
+        return self.source == "package"
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """The precision that forward passes run in."""
+        import torch
+
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.autocast):
+            yield
+
+    def accepts(self, argument: str) -> bool:
+        """Whether the model's forward pass names this argument; adapters are looked through."""
+        model = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        return argument in inspect.signature(model.forward).parameters
+
+    @property
+    def cache_argument(self) -> str:
+        """What the forward pass calls its cache of keys and values; newer releases of transformers renamed it."""
+        return "cache" if self.accepts("cache") else "past_key_values"

@@ -1,0 +1,156 @@
+"""From a name to a loaded backbone."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from instructerc.assets import offline
+from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.embedded import FROZEN, HEAD, load_embedded
+from instructerc.backbones.presets import LLAMA_TARGETS, PRESETS, Preset
+from instructerc.errors import BackboneError, UnknownNameError, UsageError, nearest
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+"""`auto` is bfloat16 where the hardware computes with it, float32 elsewhere."""
+
+LARGEST_CONTEXT = 1_000_000
+"""Tokenizers write absurd lengths where they know no limit."""
+
+
+def load_backbone(
+    name: str, *, revision: str | None = None, dtype: Dtype = "auto", device: str | None = None
+) -> Backbone:
+    """Loads a language model and its tokenizer.
+
+    Args:
+        name: A preset, a local folder, or a hub id.
+        revision: Commit, tag or branch of a hub repository.
+        dtype: Precision. Weights of the embedded backbone stay float32; bfloat16 is then how it computes.
+        device: "cpu", "cuda", "cuda:1" …; by default the first accelerator, else the CPU.
+
+    Raises:
+        UnknownNameError: It names neither a preset, nor a folder, nor a hub repository.
+        BackboneError: The folder or repository holds no causal language model that can be loaded.
+        AssetError: The weights could not be had.
+    """
+    if dtype not in get_args(Dtype):
+        raise UsageError(f"backbone.dtype is {dtype!r}: choose one of {', '.join(get_args(Dtype))}")
+    preset = PRESETS.get(name)
+    target = device or _best_device()
+    if preset is not None and preset.source == "package":
+        model, tokenizer = load_embedded()
+        backbone = Backbone(name, "package", None, model, tokenizer, preset.context, preset.targets)
+        backbone.autocast = dtype == "bfloat16" or (dtype == "auto" and computes_bfloat16(target))
+        backbone.head, backbone.frozen = HEAD, FROZEN
+    else:
+        backbone = _load_pretrained(name, preset, revision=revision, dtype=dtype, device=target)
+    backbone.model.to(target)
+    prepare_tokenizer(backbone.tokenizer)
+    return backbone
+
+
+def _load_pretrained(name: str, preset: Preset | None, *, revision: str | None, dtype: Dtype, device: str) -> Backbone:
+    source = _source_of(name, preset)
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    arguments: dict[str, Any] = {"revision": revision or "main", "local_files_only": offline()}
+    try:
+        config = AutoConfig.from_pretrained(source, **arguments)
+        tokenizer = AutoTokenizer.from_pretrained(source, **arguments)
+        # Weights-only: a pickle inside a checkpoint may hold nothing but tensors.
+        model = AutoModelForCausalLM.from_pretrained(
+            source, config=config, dtype=_torch_dtype(dtype, device), weights_only=True, **arguments
+        )
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError, RuntimeError and the hub's own
+        raise BackboneError(_why(name, source, error)) from error
+    stated = getattr(config, "max_position_embeddings", None) or (preset and preset.context) or 2048
+    limit = tokenizer.model_max_length if tokenizer.model_max_length < LARGEST_CONTEXT else stated
+    targets = preset.targets if preset else _targets_of(model)
+    commit = getattr(config, "_commit_hash", None)
+    return Backbone(name, source, commit, model.eval(), tokenizer, min(stated, limit), targets)
+
+
+def _source_of(name: str, preset: Preset | None) -> str:
+    if preset is not None:
+        return preset.source
+    if Path(name).is_dir():
+        if not (Path(name) / "config.json").is_file():
+            raise BackboneError(f"{name}: has no config.json: give a folder that holds a transformers checkpoint")
+        return name
+    if nearest(name, PRESETS) or name.count("/") != 1 or name.startswith((".", "/", "~")) or os.sep * 2 in name:
+        raise UnknownNameError("backbone (no preset, no folder, no hub id)", name, PRESETS)
+    return name
+
+
+def _why(name: str, source: str, error: Exception) -> str:
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if Path(source).is_dir():
+        return f"{name}: cannot be loaded as a causal language model ({reason}): check the files of the folder"
+    remedy = "unset HF_HUB_OFFLINE, or give a local folder" if offline() else "check the id, the network and your login"
+    return f"{name}: the hub did not deliver {source} ({reason}): {remedy}"
+
+
+def _targets_of(model: Any) -> tuple[str, ...]:
+    """Attention projections by the names that model families use; the first family that matches is taken."""
+    names = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+    for family in (LLAMA_TARGETS, ("query_key_value",), ("qkv_proj",), ("c_attn",), ("query", "key", "value")):
+        if names.issuperset(family):
+            return family
+    return ()
+
+
+def prepare_tokenizer(tokenizer: Any) -> None:
+    """Settles what the package relies on: text of users never becomes a control token, and there is a pad token.
+
+    The released code pads with the unknown token where there is no pad token (method §7); where that is missing
+    too, the end token serves: padding is masked by length, never by its id.
+    """
+    tokenizer.split_special_tokens = True
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    if tokenizer.eos_token_id is None:
+        raise BackboneError("this tokenizer has no end token: an answer could not end; choose another backbone")
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def computes_bfloat16(device: str) -> bool:
+    """Whether bfloat16 pays on this device: on a GPU that has it, and on a CPU with instructions for it."""
+    import torch
+
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported())
+    if device != "cpu":
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _torch_dtype(dtype: Dtype, device: str) -> Any:
+    import torch
+
+    if dtype == "auto":
+        return torch.bfloat16 if computes_bfloat16(device) else torch.float32
+    return getattr(torch, dtype)
+
+
+def quiet_transformers() -> None:
+    """Keeps the library's own progress bars and notices off the terminal; ours say what is going on."""
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("transformers").setLevel(logging.ERROR)

@@ -1,0 +1,81 @@
+"""The command line: `instructerc COMMAND …`. One file a command, each a thin shell over one typed function.
+
+Results go to stdout, progress and messages to stderr. `faults` says how it ends when something goes wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from instructerc import __version__
+from instructerc.cli.faults import faults_as_lines, print_unexpected
+from instructerc.cli.lazy import LazyCommand, LazyGroup, lazy_group
+
+COMMANDS = {
+    "run": LazyCommand(
+        "instructerc.cli.run:run", "Train, choose an epoch on validation, evaluate and report, as a recipe says."
+    ),
+    "evaluate": LazyCommand(
+        "instructerc.cli.evaluate:evaluate", "Compute every figure anew from a file of predictions."
+    ),
+    "compare": LazyCommand(
+        "instructerc.cli.compare:compare",
+        "Say which of two files of predictions is better, and whether that may be chance.",
+    ),
+    "recipes": LazyCommand(
+        "instructerc.cli.recipes:app", "List, read and copy the recipes that come with the package."
+    ),
+    "data": LazyCommand("instructerc.cli.data:app", "List, download, look at and check corpora and data of your own."),
+}
+"""Every command, in the order of the help: name, where it stands, what it does. To add one, add a line."""
+
+
+class _RootGroup(LazyGroup):
+    def invoke(self, ctx: Any) -> Any:
+        with faults_as_lines(debug=bool(ctx.params.get("debug"))):
+            return super().invoke(ctx)
+
+
+# Plain help: rich would double the time of `--help` and add boxes that no screen reader needs.
+app = typer.Typer(
+    cls=lazy_group(COMMANDS, _RootGroup),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"instructerc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Emotion recognition in conversation with instruction-tuned language models."""
+
+
+def main() -> None:
+    """What the `instructerc` program calls."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows its code, instead of ending the command.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="instructerc")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        print_unexpected(error)
+        sys.exit(1)

@@ -1,0 +1,131 @@
+"""`instructerc run`: one recipe, from data to report."""
+
+from __future__ import annotations
+
+import json as json_module
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from instructerc.cli.recipes import complete_recipe
+from instructerc.errors import UsageError
+
+if TYPE_CHECKING:
+    from instructerc.experiments.resolve import Resolved
+    from instructerc.experiments.run import RunResult
+
+
+def run(
+    recipe: Annotated[
+        str,
+        typer.Argument(metavar="RECIPE", help="Name of a recipe, or a YAML file.", autocompletion=complete_recipe),
+    ],
+    *,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, e.g. training.epochs=3. Repeatable."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print each effective value and its origin; run nothing.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Load data, count, show prompts, estimate memory; train nothing.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="N,N,…", help="Run once a seed; report mean and deviation.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Run folder.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Train, choose an epoch on validation, evaluate and report, as a recipe says.
+
+    Examples: `instructerc run quickstart`, `instructerc run mine.yaml --set training.learning_rate=1e-4 --explain`.
+    """
+    from instructerc.experiments.resolve import resolve, with_seed
+
+    given = list(overrides or ())
+    if out is not None:
+        # As JSON, so that a folder named `true` or `a: b` stays a text.
+        given.append(f"output.folder={json_module.dumps(str(out))}")
+    resolved = resolve(recipe, given)
+    runs = [resolved] if seeds is None else [with_seed(resolved, seed) for seed in parse_seeds(seeds)]
+    if explain:
+        _print_explanation(runs[0], json=json)
+        return
+    if dry_run:
+        _print_dry_run(runs[0], json=json)
+        return
+    _run_all(runs, resume=resume, json=json)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds out of `1,2,3`.
+
+    Raises:
+        UsageError: Something in it is no whole number >= 0, or stands twice.
+
+    Example:
+        >>> parse_seeds("1, 2,3")
+        [1, 2, 3]
+    """
+    parts = [part.strip() for part in text.split(",")]
+    wrong = [part for part in parts if not (part.isascii() and part.isdigit() and int(part) < 2**32)]
+    if wrong or len(set(parts)) < len(parts):
+        fault = f"{', '.join(map(repr, wrong))} is no seed" if wrong else "a seed stands twice"
+        raise UsageError(f"--seeds {text!r}: {fault}: write different whole numbers, such as --seeds 1,2,3")
+    return [int(part) for part in parts]
+
+
+def _print_explanation(resolved: Resolved, *, json: bool) -> None:
+    from instructerc.experiments.resolve import explain
+
+    rows = [row.to_json() for row in explain(resolved)]
+    if json:
+        typer.echo(json_module.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    from instructerc.cli.tables import text_table
+
+    # The value comes last: it may be long, and then pushes nothing aside.
+    cells = [(row["key"], row["origin"], json_module.dumps(row["value"], ensure_ascii=False)) for row in rows]
+    typer.echo(text_table([("key", "origin", "value"), *cells]))
+
+
+def _print_dry_run(resolved: Resolved, *, json: bool) -> None:
+    from instructerc.experiments.dry_run import dry_run
+
+    found = dry_run(resolved)
+    typer.echo(json_module.dumps(found.to_json(), indent=2, ensure_ascii=False) if json else found.to_text())
+
+
+def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
+    from instructerc.experiments.run import run_recipe
+
+    results = []
+    for resolved in runs:
+        result = run_recipe(resolved, resume=resume, progress=not json)
+        results.append(result)
+        if not json:
+            typer.echo(f"W-F1 {100 * result.weighted_f1:.2f}  seed {resolved.recipe.seed}  {result.folder}")
+    if json:
+        typer.echo(json_module.dumps(_summary(results), indent=2, ensure_ascii=False))
+    elif len(results) > 1:
+        mean, deviation = _spread(results)
+        typer.echo(f"W-F1 {100 * mean:.2f} ± {100 * deviation:.2f}  mean and deviation of {len(results)} seeds")
+
+
+def _summary(results: Sequence[RunResult]) -> dict[str, Any]:
+    if len(results) == 1:
+        return dict(results[0].to_json())
+    mean, deviation = _spread(results)
+    runs = [result.to_json() for result in results]
+    return {"weighted_f1": {"mean": mean, "deviation": deviation}, "runs": runs}
+
+
+def _spread(results: Sequence[RunResult]) -> tuple[float, float]:
+    figures = [float(result.weighted_f1) for result in results]
+    # Sample deviation (n - 1): the seeds are a sample.
+    return statistics.mean(figures), statistics.stdev(figures)

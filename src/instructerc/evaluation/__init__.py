@@ -1,0 +1,52 @@
+"""Evaluation: figures, how sure they are, and which of two systems is better."""
+
+from __future__ import annotations
+
+from instructerc.evaluation.calibration import expected_calibration_error
+from instructerc.evaluation.confusion import METRICS, OUT_OF_LABEL, Metric
+from instructerc.evaluation.label_sets import label_set_of_rows, parse_label_set
+from instructerc.evaluation.metrics import ClassScores, Scores, evaluate
+from instructerc.evaluation.rows import (
+    Comparison,
+    OutOfLabel,
+    aligned,
+    compare_rows,
+    evaluate_rows,
+    interval_of_rows,
+    notices_of_rows,
+)
+from instructerc.evaluation.significance import (
+    Interval,
+    McNemar,
+    PairedComparison,
+    Unit,
+    bootstrap_interval,
+    mcnemar,
+    paired_bootstrap,
+)
+
+__all__ = [
+    "METRICS",
+    "OUT_OF_LABEL",
+    "ClassScores",
+    "Comparison",
+    "Interval",
+    "McNemar",
+    "Metric",
+    "OutOfLabel",
+    "PairedComparison",
+    "Scores",
+    "Unit",
+    "aligned",
+    "bootstrap_interval",
+    "compare_rows",
+    "evaluate",
+    "evaluate_rows",
+    "expected_calibration_error",
+    "interval_of_rows",
+    "label_set_of_rows",
+    "mcnemar",
+    "notices_of_rows",
+    "paired_bootstrap",
+    "parse_label_set",
+]

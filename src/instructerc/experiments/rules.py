@@ -1,0 +1,139 @@
+"""Rules between keys of a recipe: which key has no effect beside which, and what does not fit together.
+
+```
+data.prompts: train.json   +  window.size: 5     the prompts are already written: the window would do nothing
+adapter.method: all        +  adapter.rank: 8    there is no adapter that could have a rank
+```
+
+A key without effect is an error where it was given as deliberately as the key that silences it. Where only the
+command line switches (`--set adapter.method=all` on a LoRA recipe), the recipe's keys step back (`silenced`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from instructerc.experiments.schema import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silencer:
+    """A key that takes the effect of other keys away.
+
+    Attributes:
+        key: Path of the key.
+        when: Whether a value of the key does so.
+        silences: Paths of keys or whole sections without effect then.
+        reason: Why, for people; what to do instead.
+        unless: A key whose value, other than null, lifts the rule; empty where none does.
+    """
+
+    key: str
+    when: Callable[[Any], bool]
+    silences: tuple[str, ...]
+    reason: str
+    unless: str = ""
+
+    def holds(self, values: Any) -> bool:
+        """Whether nested mappings or a recipe make it silence its keys."""
+        lifted = bool(self.unless) and value_at(values, self.unless) is not None
+        return not lifted and self.when(value_at(values, self.key))
+
+    def covers(self, path: str) -> bool:
+        """Whether the key at `path` is one of the silenced."""
+        return any(path == silent or path.startswith(f"{silent}.") for silent in self.silences)
+
+
+def _in_catalogue(value: Any) -> bool:
+    from instructerc.corpora.catalog import SOURCES
+
+    return value in SOURCES
+
+
+SILENCERS = (
+    Silencer(
+        key="data.prompts",
+        when=lambda value: value is not None,
+        silences=("data.corpus", "data.folder", "data.columns", "window", "prompt.wording", "prompt.speakers"),
+        reason="has no effect beside data.prompts, whose prompts are already written: remove one of the two",
+    ),
+    Silencer(
+        key="data.corpus",
+        when=lambda value: isinstance(value, str) and _in_catalogue(value),
+        silences=("data.labels", "data.columns"),
+        reason="has no effect on a corpus of the catalogue, which has its own: remove it, or give your files' path",
+        unless="data.prompts",
+    ),
+    Silencer(
+        key="data.corpus",
+        when=lambda value: isinstance(value, str) and not _in_catalogue(value),
+        silences=("data.folder",),
+        reason="has no effect beside a data.corpus that is a path: remove it, or name a corpus of the catalogue",
+    ),
+    Silencer(
+        key="prompt.wording",
+        when=lambda value: value == "plain",
+        silences=("window", "prompt.speakers"),
+        reason="has no effect beside prompt.wording: plain, which shows the target turn alone: remove one of the two",
+    ),
+    Silencer(
+        key="adapter.method",
+        when=lambda value: value == "all",
+        silences=("adapter.rank", "adapter.alpha", "adapter.dropout", "adapter.targets"),
+        reason="has no effect beside adapter.method: all, which trains without adapters: remove it, or take lora",
+    ),
+    Silencer(
+        key="backbone.name",
+        when=lambda value: value == "embedded",
+        silences=("backbone.revision",),
+        reason="has no effect on the embedded backbone, whose version is its package's: remove it, or name a hub model",
+    ),
+)
+
+
+def value_at(values: Any, path: str) -> Any:
+    """What stands at a dotted path of nested mappings or models; None where nothing does.
+
+    Example:
+        >>> value_at({"training": {"epochs": 3}}, "training.epochs")
+        3
+    """
+    for part in path.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else getattr(values, part, None)
+    return values
+
+
+def silenced(values: Any, path: str) -> Silencer | None:
+    """The silencer, in nested mappings or a recipe, that takes the effect of the key at `path`."""
+    for silencer in SILENCERS:
+        if silencer.covers(path) and silencer.holds(values):
+            return silencer
+    return None
+
+
+def broken_rules(recipe: Recipe) -> list[tuple[str, str]]:
+    """Every pair of keys that does not fit, as the path of the key at fault and the reason."""
+    found = [(path, silencer.reason) for path in given_keys(recipe) if (silencer := silenced(recipe, path)) is not None]
+    training, prompt = recipe.training, recipe.prompt
+    if training.micro_batch is not None and training.micro_batch > training.batch_size:
+        reason = f"{training.micro_batch} is more than training.batch_size: {training.batch_size}: take at most that"
+        found.append(("training.micro_batch", reason))
+    if prompt.wording == "released" and prompt.speakers == "name" and recipe.data.prompts is None:
+        reason = "the released wording knows speakers by index only: take index, or another prompt.wording"
+        found.append(("prompt.speakers", reason))
+    return found
+
+
+def given_keys(model: Any, prefix: str = "") -> Iterator[str]:
+    """Paths of the keys that were given rather than left to their default, in the order of the schema."""
+    for name in type(model).model_fields:
+        if name not in model.model_fields_set:
+            continue
+        value, path = getattr(model, name), f"{prefix}{name}"
+        if hasattr(value, "model_fields_set"):
+            yield from given_keys(value, f"{path}.")
+        else:
+            yield path

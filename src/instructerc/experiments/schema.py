@@ -1,0 +1,337 @@
+"""The schema of recipes: every key, what it takes, its default, and where that default comes from.
+
+`docs/recipes.md` is generated from this file, and so are the error messages: a key is described here and nowhere else.
+
+Example:
+    >>> recipe = Recipe(name="mine", training=TrainingSettings(epochs=2))
+    >>> recipe.training.epochs, recipe.window.size
+    (2, 12)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+# Models are classes, so pydantic is needed while this module is made; who imports it does so inside a function.
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator  # noqa: TID253
+from pydantic_core import PydanticCustomError
+
+from instructerc.conversation import Split
+from instructerc.experiments.rules import broken_rules
+
+# YAML knows numbers, switches and texts: taking "6" or true for 6 would hide a slip.
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Switch = Annotated[bool, Strict()]
+Text = Annotated[str, Field(min_length=1)]
+Location = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
+
+
+def key(default: Any, description: str, *, unit: str = "", source: str = "", takes: str = "", **limits: Any) -> Any:
+    """A documented key of a section.
+
+    Args:
+        default: What holds where the recipe says nothing.
+        description: What the key does and what it trades, one or two sentences.
+        unit: What a number counts.
+        source: Where the default stands in the paper or its code; empty where it is ours.
+        takes: The values it takes, in words; empty where the type says it.
+        **limits: pydantic's constraints (`ge`, `le`, `min_length`, …).
+    """
+    about: dict[str, Any] = {"unit": unit, "source": source}
+    if takes:
+        about["takes"] = takes
+    return Field(default, description=description, json_schema_extra=about, **limits)
+
+
+def section(description: str, model: type[BaseModel]) -> Any:
+    """A section of a recipe: a mapping of keys, all of which have defaults."""
+    return Field(default_factory=model, description=description)
+
+
+class Section(BaseModel):
+    """Frozen; a key that is not declared is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_section(cls, given: Any) -> Any:
+        # `training:` with every key commented out is null in YAML, and means the defaults.
+        return {} if given is None else given
+
+
+class ColumnSettings(Section):
+    """Which column of a table means what."""
+
+    conversation: Text = key("conversation", "Column that tells the conversations apart.")
+    turn: Text | None = key("turn", "Column with the number of the turn; null where rows stand in order.")
+    speaker: Text = key("speaker", "Column with the speaker's name.")
+    text: Text = key("text", "Column with what is said.")
+    emotion: Text | None = key("emotion", "Column with the gold label; an empty cell is a turn without one.")
+    split: Text | None = key("split", "Column with the split of the row, where the table has one.")
+
+
+class PromptFiles(Section):
+    """Ready-made prompts: JSON Lines with the keys `input` and `target`."""
+
+    train: Location = Field(description="File that is learned from.")
+    validation: Location = Field(description="File that the epoch is chosen by.")
+    test: Location = Field(description="File that the reported figure is measured on.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_file_serves_all(cls, given: Any) -> Any:
+        return dict.fromkeys(("train", "validation", "test"), given) if isinstance(given, str | Path) else given
+
+    @property
+    def single(self) -> bool:
+        """Whether one file serves all three splits, so that figures are not measured on unseen prompts."""
+        return self.train == self.validation == self.test
+
+
+class DataSettings(Section):
+    """Which conversations are learned from and measured on."""
+
+    corpus: Text = key(
+        "sample",
+        "The bundled sample, the name of a corpus in the catalogue (`instructerc data ls`), or the path of a file or "
+        "folder of conversations.",
+    )
+    folder: Location | None = key(None, "Folder with the files of a catalogue corpus; null takes the download cache.")
+    labels: Text | tuple[Text, ...] | None = key(
+        None,
+        "The closed label set of your own files or prompts, in prompt order: the name of a known set, or a list. Null "
+        "takes the labels that occur. A corpus of the catalogue has its own.",
+        source="method §2",
+        takes="the name of a label set, a list of labels, or null",
+    )
+    columns: ColumnSettings | None = key(
+        None,
+        "Column names of your own table; null takes the defaults below.",
+        takes="the keys conversation, turn, speaker, text, emotion, split, or null",
+    )
+    prompts: PromptFiles | None = key(
+        None,
+        "Ready-made prompt files instead of a corpus, used as they are: the released scripts' own files, for one. "
+        "A single file serves all three splits: a smoke test, not a measurement.",
+        source="method §3",
+        takes="the path of a file, the keys train, validation, test, or null",
+    )
+    limit: Whole | None = key(
+        None,
+        "Takes only the first so many of each split: for trying things out.",
+        unit="conversations (or prompts)",
+        ge=1,
+    )
+
+
+class BackboneSettings(Section):
+    """Which language model is trained."""
+
+    name: Text = key(
+        "embedded",
+        "`embedded` (all-MiniLM-L6-v2 run as a causal language model, no download), a preset, the path of a local "
+        "model, or a hub id.",
+    )
+    revision: Text | None = key(None, "Branch, tag or commit on the hub; pin a commit to be reproducible.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = key(
+        "auto",
+        "Number type that the weights are held in; auto takes bfloat16 where the hardware has it. float16 gave NaN "
+        "losses on LLaMA.",
+        source="method §7",
+    )
+
+
+class PromptSettings(Section):
+    """How a conversation is put into words."""
+
+    wording: Literal["released", "paper", "compact", "compact-repeated", "plain"] = key(
+        "compact",
+        "`released` is the released code's, byte for byte; `paper` is figure 2's; `compact` states the labels once "
+        "and is the shortest; `compact-repeated` reads the target turn once more at the end; `plain` shows the target "
+        "turn alone, the published baseline.",
+        source="method §3, §4",
+    )
+    speakers: Literal["index", "name"] = key("index", "Writes `Speaker_0`, `Speaker_1`, …, or the speakers' names.")
+    max_length: Whole | None = key(
+        None,
+        "Longest prompt with its answer; beyond it the oldest turns go first. Null takes the backbone's context. "
+        "Published: 1200 IEMOCAP, 1024 MELD and EmoryNLP, 300 plain.",
+        unit="tokens",
+        source="method §7",
+        ge=16,
+    )
+
+
+class WindowSettings(Section):
+    """Which turns around the target the model sees."""
+
+    size: Whole | None = key(
+        12,
+        "Turns before the target; more context costs time. Null shows all of them. Published: 1, 5, 12, 20.",
+        unit="turns",
+        source="method §7",
+        ge=0,
+    )
+    stride: Whole = key(
+        1,
+        "The window's start moves in steps of so many turns, so that their prompts share computation: faster, and the "
+        "history varies between size and size + stride - 1 turns.",
+        unit="turns",
+        source="method §3",
+        ge=1,
+    )
+    context: Literal["past", "both"] = key(
+        "past", "`both` also shows the turns after the target: another task, not comparable.", source="method §1"
+    )
+
+
+class AdapterSettings(Section):
+    """Which weights are trained."""
+
+    method: Literal["lora", "all"] = key(
+        "lora", "Low-rank adapters beside frozen weights, or all weights.", source="method §7"
+    )
+    rank: Whole = key(16, "Rank of the adapters: capacity against size.", source="method §7", ge=1)
+    alpha: Whole = key(16, "The adapters' output is scaled by alpha / rank.", source="method §7", ge=1)
+    dropout: Number = key(0.05, "Dropout in front of the adapters.", unit="share", source="method §7", ge=0, lt=1)
+    targets: Annotated[tuple[Text, ...], Field(min_length=1)] | None = key(
+        None,
+        "Names of the layers that get an adapter. Null takes the backbone's: q_proj, k_proj, v_proj (LLaMA family) "
+        "or query_key_value (GLM, Bloom).",
+        source="method §7",
+    )
+
+
+class TrainingSettings(Section):
+    """How the weights are learned."""
+
+    epochs: Whole = key(
+        6,
+        "Passes over the training split; the best by validation is kept. Published: 6, 8 with demonstrations.",
+        unit="epochs",
+        source="method §7",
+        ge=1,
+    )
+    learning_rate: Number | None = key(
+        None, "Peak step size. Null takes 2e-4 with lora, 2e-5 with all weights.", source="method §7", gt=0
+    )
+    schedule: Literal["linear", "cosine", "constant"] = key(
+        "linear", "How the step size falls after the warm-up.", source="method §7"
+    )
+    warmup: Number = key(
+        0.1,
+        "Part of the training over which the step size rises.",
+        unit="share of all steps",
+        source="method §7",
+        ge=0,
+        le=1,
+    )
+    batch_size: Whole = key(
+        16, "Examples per optimiser step. Published: 16 plain, 32 unified.", unit="examples", source="method §7", ge=1
+    )
+    micro_batch: Whole | None = key(
+        None,
+        "Examples per forward pass: lower it when memory runs out, the result is the same. Null lets the run decide.",
+        unit="examples",
+        ge=1,
+    )
+    weight_decay: Number = key(0.0, "Decay of AdamW.", source="method §7", ge=0)
+    betas: tuple[Annotated[Number, Field(ge=0, lt=1)], Annotated[Number, Field(ge=0, lt=1)]] = key(
+        (0.9, 0.95), "Decay rates of AdamW's two moments.", source="method §7"
+    )
+    gradient_clip: Number = key(1.0, "Largest norm of the gradient; 0 does not clip.", source="method §7", ge=0)
+    precision: Literal["auto", "bf16", "float32"] = key(
+        "auto", "Number type of the computation; auto takes bf16 where the hardware has it.", source="method §7"
+    )
+    early_stopping: Whole | None = key(
+        None, "Ends the training after so many epochs without gain on validation; null never does.", unit="epochs", ge=1
+    )
+    gradient_checkpointing: Switch = key(False, "Recomputes activations: less memory, more time.")
+    loss_weighting: Literal["answer", "token"] = key(
+        "answer",
+        "`answer` weighs every example alike (mean over the tokens of its answer, as published); `token` weighs every "
+        "token alike, so long labels count more.",
+        source="method §6",
+    )
+    save_every: Whole | None = key(
+        None,
+        "Also saves a checkpoint to resume from every so many steps; null saves once an epoch.",
+        unit="optimiser steps",
+        ge=1,
+    )
+    tracking: tuple[Literal["tensorboard"], ...] = key(("tensorboard",), "Where curves go while training; [] nowhere.")
+
+
+class CheckpointSettings(Section):
+    """Which checkpoints stay."""
+
+    keep: Literal["best", "all"] = key(
+        "best", "Keeps the best epoch by validation weighted F1, or every epoch.", source="method §9"
+    )
+
+
+class RecognitionSettings(Section):
+    """How the model answers."""
+
+    mode: Literal["score", "generate"] = key(
+        "score",
+        "`score` compares the likelihood of every label and gives probabilities; `generate` lets the model write and "
+        "reads the answer by the released rule.",
+        source="method §8",
+    )
+    batch_size: Whole = key(16, "Prompts per forward pass: speed against memory.", unit="prompts", ge=1)
+
+
+class EvaluationSettings(Section):
+    """What is measured."""
+
+    split: Split = key("test", "Split that the reported figure is measured on.", source="method §9")
+    baselines: tuple[Literal["majority", "tfidf"], ...] = key(
+        ("majority", "tfidf"), "Simple methods measured on the same split, to stand beside the figure; [] none."
+    )
+    bootstrap: Whole = key(1000, "Resamples behind the confidence interval; 0 leaves it out.", unit="resamples", ge=0)
+
+
+class OutputSettings(Section):
+    """Where the run folder stands."""
+
+    folder: Location | None = key(None, "The run folder. Null takes runs/<name>-<seed>.")
+
+
+class Recipe(Section):
+    """One experiment: data, model, training and measurement.
+
+    Two runs of one recipe with one seed on one machine give the same figures.
+    """
+
+    name: str = key(
+        "experiment",
+        "Names the run folder. Letters, digits, dot, dash, underscore. Where it is left out, the file's name.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=100,
+        takes="a word of letters, digits, '.', '-', '_'",
+    )
+    description: str = key("", "One sentence for people.")
+    seed: Whole = key(42, "Start of every random number.", source="method §7", ge=0, le=2**32 - 1)
+    data: DataSettings = section("Which conversations.", DataSettings)
+    backbone: BackboneSettings = section("Which language model.", BackboneSettings)
+    prompt: PromptSettings = section("How a conversation is put into words.", PromptSettings)
+    window: WindowSettings = section("Which turns the model sees.", WindowSettings)
+    adapter: AdapterSettings = section("Which weights are trained.", AdapterSettings)
+    training: TrainingSettings = section("How they are learned.", TrainingSettings)
+    checkpoints: CheckpointSettings = section("Which checkpoints stay.", CheckpointSettings)
+    recognition: RecognitionSettings = section("How the model answers.", RecognitionSettings)
+    evaluation: EvaluationSettings = section("What is measured.", EvaluationSettings)
+    output: OutputSettings = section("Where the run folder stands.", OutputSettings)
+
+    @model_validator(mode="after")
+    def _keys_fit_together(self) -> Recipe:
+        broken = broken_rules(self)
+        if broken:
+            text = "; ".join(f"{path}: {reason}" for path, reason in broken)
+            # The pairs travel in the context, so that `resolve` can put file and line to each.
+            raise PydanticCustomError("rules", "{text}", {"text": text, "broken": broken})
+        return self

@@ -1,0 +1,275 @@
+"""Predictions on disk: one JSON object a turn, one turn a line, appended a conversation at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from instructerc.errors import DataError, EvaluationError, InvalidRowsError, Problem, UnreadableFileError, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPrediction:
+    """One row of `predictions.jsonl`: what a model says about one turn.
+
+    Attributes:
+        conversation: Id of the conversation.
+        turn: Number of the turn, counted from 0.
+        emotion: The recognised emotion. In generate mode, where the answer is outside the label set: its nearest label.
+        speaker: Who speaks.
+        text: What is said.
+        gold: The gold label; None where there is none.
+        probabilities: Probability of every label; None where the answer was generated.
+        answer: The raw answer in generate mode, else None.
+        out_of_label: Whether the answer fell outside the label set.
+        dropped_turns: Turns of history that had to go because the prompt was too long.
+        model: Hash of the model.
+        prompt: Hash of the prompt's spec.
+
+    Example:
+        >>> row = TurnPrediction(conversation="support-001", turn=3, emotion="joy", gold="joy")
+        >>> TurnPrediction.from_json(row.to_json()) == row
+        True
+    """
+
+    conversation: str
+    turn: int
+    emotion: str
+    speaker: str = ""
+    text: str = ""
+    gold: str | None = None
+    probabilities: Mapping[str, float] | None = None
+    answer: str | None = None
+    out_of_label: bool = False
+    dropped_turns: int = 0
+    model: str = ""
+    prompt: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `from_json` takes back."""
+        return {name: getattr(self, name) for name in _KEYS}
+
+    @classmethod
+    def from_json(cls, record: Any) -> TurnPrediction:
+        """Reads what `to_json` wrote; only `conversation`, `turn` and `emotion` must be there.
+
+        Raises:
+            DataError: A key is missing, unknown, or of the wrong type; all such faults are named.
+        """
+        faults = [f"{key}: {reason}" if key else reason for key, reason in _faults(record)]
+        if faults:
+            raise DataError(f"prediction: {'; '.join(faults)}")
+        return cls(**record)
+
+
+_KEYS = (
+    *("conversation", "turn", "speaker", "text", "gold", "emotion", "probabilities"),
+    *("answer", "out_of_label", "dropped_turns", "model", "prompt"),
+)
+"""Keys of a row, in the order in which they are written."""
+
+_REQUIRED = tuple(field.name for field in fields(TurnPrediction) if field.default is MISSING)
+
+
+def read_predictions(path: Path) -> list[TurnPrediction]:
+    """Reads a file of predictions.
+
+    Args:
+        path: The file, UTF-8, one JSON object a line; blank lines are passed over.
+
+    Raises:
+        UnreadableFileError: The file is missing, holds no row, or is not UTF-8.
+        InvalidRowsError: Rows break the schema, a turn stands twice, or the last line was torn by a kill.
+    """
+    path = Path(path)
+    rows = [row for row, _ in _rows(_content(path), path)]
+    if not rows:
+        raise UnreadableFileError(f"{path}: no predictions in it: a run that got no further wrote it; predict again")
+    return rows
+
+
+class PredictionWriter:
+    """Appends predictions to a file, so that a killed run loses at most the conversation it was at.
+
+    Reopened, it goes on where it was: a torn last line is cut, with the rows of its conversation that came before.
+
+    Args:
+        path: The file; it and its folder are made where they are missing.
+        expected_rows: How many rows each conversation gets, by id. A last conversation that has fewer is cut too, as
+            a kill may fall exactly between two lines.
+
+    Attributes:
+        path: The file.
+        completed: Ids of the conversations that are in it.
+        dropped_rows: Rows that reopening cut away, the torn one included.
+
+    Raises:
+        InvalidRowsError: The file holds something other than predictions; it is left as it is.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "predictions.jsonl"
+        >>> with PredictionWriter(path) as writer:
+        ...     writer.append([TurnPrediction(conversation="a", turn=0, emotion="joy")])
+        >>> with PredictionWriter(path) as writer:
+        ...     writer.completed
+        {'a'}
+    """
+
+    def __init__(self, path: Path, *, expected_rows: Mapping[str, int] | None = None) -> None:
+        self.path = Path(path)
+        self.completed: set[str] = set()
+        self.dropped_rows = 0
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        size = self._kept_size(expected_rows or {}) if self.path.exists() else 0
+        self._file: BinaryIO = self.path.open("ab")
+        self._file.truncate(size)
+
+    def append(self, rows: Sequence[TurnPrediction]) -> None:
+        """Writes all rows of one conversation, and hands them to the operating system before it returns.
+
+        Raises:
+            EvaluationError: The rows are of several conversations, or of one that is complete already.
+        """
+        ids = sorted({row.conversation for row in rows})
+        if len(ids) > 1:
+            raise EvaluationError(f"rows of several conversations at once: {', '.join(ids)}; append one at a time")
+        if self.completed.intersection(ids):
+            raise EvaluationError(f"conversation {ids[0]!r} is in {self.path} already: skip what `completed` names")
+        self._file.write(b"".join(_line(row) for row in rows))
+        self._file.flush()
+        self.completed.update(ids)
+
+    def close(self) -> None:
+        """Closes the file; more can be appended by a new writer."""
+        self._file.close()
+
+    def __enter__(self) -> PredictionWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _kept_size(self, expected_rows: Mapping[str, int]) -> int:
+        """Reads what stands, fills `completed`, and returns how many bytes of the file are to stay."""
+        content = self.path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        rows = _rows(content[:whole], self.path)
+        ids = [row.conversation for row, _ in rows]
+        torn = whole < len(content)
+        unfinished = torn or (ids and ids.count(ids[-1]) < expected_rows.get(ids[-1], 0))
+        kept = ids.index(ids[-1]) if ids and unfinished else len(ids)
+        self.completed = set(ids[:kept])
+        self.dropped_rows = len(ids) - kept + int(torn)
+        return rows[kept - 1][1] if kept else 0
+
+
+def _line(row: TurnPrediction) -> bytes:
+    record = row.to_json()
+    if record["probabilities"] is not None:
+        record["probabilities"] = dict(record["probabilities"])
+    try:
+        return (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape and UTF-8 cannot hold
+        return (json.dumps(record, allow_nan=False) + "\n").encode()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableFileError(f"{path}: {error.strerror}: name a file of predictions (JSONL)") from None
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise UnreadableFileError(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8: predictions are UTF-8") from None
+
+
+def _rows(content: bytes, path: Path) -> list[tuple[TurnPrediction, int]]:
+    """Every row, each with the number of bytes from the start of the file to the end of its line."""
+    rows: list[tuple[TurnPrediction, int]] = []
+    problems: list[Problem] = []
+    line_of: dict[tuple[str, int], int] = {}
+    text = _text(content, path)
+    end = len(content) - len(text.encode())  # a byte order mark
+    lines = text.split("\n")  # not splitlines(): texts may hold U+2028
+    for number, line in enumerate(lines, start=1):
+        end += len(line.encode()) + 1
+        row = _row(line, path, number, problems, torn=number == len(lines)) if line.strip() else None
+        if row is None:
+            continue
+        earlier = line_of.setdefault((row.conversation, row.turn), number)
+        if earlier != number:
+            reason = f"turn {row.turn} of conversation {row.conversation!r} stands on line {earlier} already: keep one"
+            problems.append(Problem(path, number, None, reason))
+        rows.append((row, end))
+    if len(problems) > 20 and not rows:
+        raise UnreadableFileError(f"{path}: no line of it is a prediction, {problems[0]}: name a file of predictions")
+    if problems:
+        raise InvalidRowsError(problems)
+    return rows
+
+
+def _row(line: str, path: Path, number: int, problems: list[Problem], *, torn: bool = False) -> TurnPrediction | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        reason = "is no JSON object"
+        if torn:
+            reason = "breaks off: the run that wrote it was stopped; resuming it cuts the line and writes the rest"
+        problems.append(Problem(path, number, None, reason))
+        return None
+    faults = _faults(record)
+    problems.extend(Problem(path, number, key, reason) for key, reason in faults)
+    return None if faults else TurnPrediction(**record)
+
+
+def _faults(record: Any) -> list[tuple[str | None, str]]:
+    """What is wrong with a row: key (None for the row itself) and reason."""
+    if not isinstance(record, dict):
+        return [(None, f"is {type(record).__name__}, not a JSON object with {', '.join(_REQUIRED)}")]
+    faults: list[tuple[str | None, str]] = [(key, "is missing") for key in _REQUIRED if key not in record]
+    for key, value in record.items():
+        if key not in _KEYS:
+            like = nearest(key, _KEYS)
+            hint = f"did you mean {like!r}?" if like else f"keys are: {', '.join(_KEYS)}"
+            faults.append((key, f"is no key of a prediction: {hint}"))
+        elif reason := _fault_of(key, value):
+            faults.append((key, reason))
+    return faults
+
+
+def _fault_of(key: str, value: Any) -> str | None:
+    if value is None and key in ("gold", "answer", "probabilities"):
+        return None
+    if key in ("turn", "dropped_turns"):
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return None if whole else f"is {value!r}, not a whole number from 0"
+    if key == "out_of_label":
+        return None if isinstance(value, bool) else f"is {value!r}, not true or false"
+    if key == "probabilities":
+        return _fault_of_probabilities(value)
+    return None if isinstance(value, str) else f"is {value!r}, not text"
+
+
+def _fault_of_probabilities(value: Any) -> str | None:
+    if not isinstance(value, Mapping) or not value:
+        return f"is {value!r}, not an object with a number for each label"
+    for label, probability in value.items():
+        number = isinstance(probability, int | float) and not isinstance(probability, bool)
+        if not number or not -1e-6 <= probability <= 1 + 1e-6:  # false for NaN, too
+            return f"{label!r} has {probability!r}, not a number from 0 to 1"
+    total = math.fsum(value.values())
+    return None if abs(total - 1) < 0.01 else f"sum to {total:.4f}, not to 1"

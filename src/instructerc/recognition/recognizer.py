@@ -1,0 +1,204 @@
+"""`EmotionRecognizer`: what users hold in their hands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.tokens import EncodedExample, PromptEncoder
+from instructerc.conversation import Conversation
+from instructerc.errors import UsageError
+from instructerc.prompts.example import Example
+from instructerc.prompts.spec import PromptSpec
+from instructerc.recognition.answers import read_answer
+from instructerc.recognition.artefact import load_artefact
+from instructerc.recognition.generation import GreedyGeneration
+from instructerc.recognition.predictions import TurnPrediction
+from instructerc.recognition.scoring import PaddedScoring, Progress, probabilities
+
+Mode = Literal["score", "generate"]
+"""`score` compares all labels and gives probabilities; `generate` is the published greedy generation."""
+
+CHUNK = 512
+"""Examples that are encoded and sorted by length at once: bounds memory, keeps padding low."""
+
+
+@dataclass(slots=True, kw_only=True)
+class EmotionRecognizer:
+    """Names the emotion of every turn of a conversation.
+
+    Attributes:
+        backbone: The language model.
+        prompt: What it is asked with.
+        mode: `score` (default) or `generate`.
+        batch_size: Prompts that go through the model at once.
+        max_length: Longest sequence, in tokens; by default what the backbone can take.
+        model_hash: Names the model in every prediction.
+
+    Example:
+        ```python
+        recognizer = EmotionRecognizer.from_pretrained("runs/quickstart")
+        for turn in recognizer.recognize(conversation):
+            print(turn.speaker, turn.text, turn.emotion, turn.probabilities)
+        ```
+    """
+
+    backbone: Backbone
+    prompt: PromptSpec
+    mode: Mode = "score"
+    batch_size: int = 16
+    max_length: int | None = None
+    model_hash: str = ""
+    _encoder: PromptEncoder = field(init=False, repr=False)
+    _prompt_hash: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise UsageError(f"recognition.mode is {self.mode!r}: choose one of {', '.join(get_args(Mode))}")
+        limit = min(self.max_length or self.backbone.context, self.backbone.context)
+        self._encoder = PromptEncoder(self.backbone.tokenizer, limit)
+        self._prompt_hash = self.prompt.hash
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        mode: Mode | None = None,
+        batch_size: int = 16,
+        device: str | None = None,
+    ) -> EmotionRecognizer:
+        """Loads what a training has written.
+
+        Args:
+            folder: A run folder, or the folder of a trained model.
+            mode: How to recognise; by default as the training evaluated.
+            batch_size: Prompts that go through the model at once.
+            device: Where to compute; by default the first accelerator, else the CPU.
+
+        Raises:
+            ArtefactError: The folder holds no trained model, or a damaged one.
+            BackboneError: Its backbone cannot be loaded.
+        """
+        artefact, backbone, model_hash = load_artefact(Path(folder), device=device)
+        return cls(
+            backbone=backbone,
+            prompt=artefact.prompt,
+            mode=mode or _as_mode(artefact.mode),
+            batch_size=batch_size,
+            max_length=artefact.max_length,
+            model_hash=model_hash,
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions that it can name."""
+        return self.prompt.labels
+
+    def recognize(self, conversation: Conversation) -> tuple[TurnPrediction, ...]:
+        """The emotion of every turn, in order.
+
+        Raises:
+            PromptTooLongError: One turn alone is longer than the backbone can read.
+        """
+        return next(iter(self.recognize_all([conversation])), ())
+
+    def recognize_all(
+        self, conversations: Iterable[Conversation], *, progress: Progress | None = None
+    ) -> Iterator[tuple[TurnPrediction, ...]]:
+        """The predictions of each conversation, in order, as they come; memory is bounded by `CHUNK` prompts.
+
+        Args:
+            conversations: Any number of them, lazily read.
+            progress: Told how many more turns are done.
+        """
+        waiting: list[Conversation] = []
+        for conversation in conversations:
+            waiting.append(conversation)
+            if sum(map(len, waiting)) >= CHUNK:
+                yield from self._recognize_chunk(waiting, progress)
+                waiting = []
+        yield from self._recognize_chunk(waiting, progress)
+
+    def _recognize_chunk(
+        self, conversations: Sequence[Conversation], progress: Progress | None
+    ) -> Iterator[tuple[TurnPrediction, ...]]:
+        examples = [example for conversation in conversations for example in self.prompt.examples(conversation)]
+        rows = iter(self.answer(examples, progress=progress))
+        for conversation in conversations:
+            yield tuple(
+                _in_words(next(rows), utterance.speaker, utterance.text) for utterance in conversation.utterances
+            )
+
+    def answer(self, examples: Sequence[Example], *, progress: Progress | None = None) -> list[TurnPrediction]:
+        """Answers examples, whoever wrote their prompts; speaker and text stay empty.
+
+        Raises:
+            PromptTooLongError: A prompt is too long even without its history.
+        """
+        return self.answer_encoded(examples, self.encode(examples), progress=progress)
+
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
+        """Examples as token ids; the oldest turns go first where a prompt is too long.
+
+        Raises:
+            PromptTooLongError: A prompt is too long even without its history.
+        """
+        return self._encoder.encode_all(examples)
+
+    def answer_encoded(
+        self, examples: Sequence[Example], encoded: Sequence[EncodedExample], *, progress: Progress | None = None
+    ) -> list[TurnPrediction]:
+        """As `answer`, for examples that are encoded already."""
+        if self.mode == "generate":
+            return self._generated(examples, encoded, progress)
+        scores = PaddedScoring(batch_size=self.batch_size).score(self.backbone, encoded, progress=progress)
+        return [self._scored(example, ids, row) for example, ids, row in zip(examples, encoded, scores, strict=True)]
+
+    def _scored(self, example: Example, encoded: EncodedExample, row: Sequence[float]) -> TurnPrediction:
+        shares = dict(zip(example.candidates, probabilities(row), strict=True))
+        return self._prediction(example, encoded, max(shares, key=shares.__getitem__), shares=shares)
+
+    def _generated(
+        self, examples: Sequence[Example], encoded: Sequence[EncodedExample], progress: Progress | None
+    ) -> list[TurnPrediction]:
+        answers = GreedyGeneration(batch_size=self.batch_size).generate(self.backbone, encoded, progress=progress)
+        rows = []
+        for example, ids, answer in zip(examples, encoded, answers, strict=True):
+            verdict = read_answer(answer, example.candidates)
+            rows.append(self._prediction(example, ids, verdict.label, answer=answer, out_of_label=verdict.out_of_label))
+        return rows
+
+    def _prediction(
+        self,
+        example: Example,
+        encoded: EncodedExample,
+        emotion: str,
+        *,
+        shares: dict[str, float] | None = None,
+        answer: str | None = None,
+        out_of_label: bool = False,
+    ) -> TurnPrediction:
+        return TurnPrediction(
+            conversation=example.conversation,
+            turn=example.turn,
+            emotion=emotion,
+            gold=example.target,
+            probabilities=shares,
+            answer=answer,
+            out_of_label=out_of_label,
+            dropped_turns=encoded.dropped_turns,
+            model=self.model_hash,
+            prompt=self._prompt_hash,
+        )
+
+
+def _in_words(row: TurnPrediction, speaker: str, text: str) -> TurnPrediction:
+    return replace(row, speaker=speaker, text=text)
+
+
+def _as_mode(name: str) -> Mode:
+    return "generate" if name == "generate" else "score"

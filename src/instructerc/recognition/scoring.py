@@ -1,0 +1,165 @@
+"""The default mode: log-likelihoods of every label of a closed set, one row a prompt.
+
+```
+prompt ─┬─ joy [SEP]      log p(joy | prompt)  + log p([SEP] | prompt joy)
+        ├─ sad ness [SEP] log p(sad | prompt)  + log p(ness | prompt sad) + log p([SEP] | prompt sad ness)
+        └─ …              a softmax over these sums gives the probabilities
+```
+
+The prompt is read once; each label is then read from its cached keys and values, which are cropped again.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.tokens import EncodedExample
+
+if TYPE_CHECKING:
+    import torch
+
+Progress = Callable[[int], None]
+"""Told how many more examples are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaddedScoring:
+    """Scores prompts in left-padded batches of similar length. Works on any causal language model with a cache.
+
+    Attributes:
+        batch_size: Prompts a batch.
+    """
+
+    batch_size: int = 16
+
+    def score(
+        self, backbone: Backbone, examples: Sequence[EncodedExample], *, progress: Progress | None = None
+    ) -> list[list[float]]:
+        """The log-likelihood of every answer of every example, in order.
+
+        Args:
+            backbone: The language model.
+            examples: What to score; examples of one batch may have different answers.
+            progress: Told how many examples are done.
+
+        Returns:
+            For each example a log-likelihood an answer: the sum over the answer's tokens, end token included.
+        """
+        scores: list[list[float]] = [[] for _ in examples]
+        for positions in self._batches(examples):
+            batch = [examples[position] for position in positions]
+            for position, row in zip(positions, _score_batch(backbone, batch), strict=True):
+                scores[position] = row
+            if progress:
+                progress(len(positions))
+        return scores
+
+    def _batches(self, examples: Sequence[EncodedExample]) -> Iterator[list[int]]:
+        order = sorted(range(len(examples)), key=lambda i: (examples[i].answers, -len(examples[i].prompt)))
+        batch: list[int] = []
+        for position in order:
+            full = len(batch) == self.batch_size
+            if batch and (full or examples[position].answers != examples[batch[0]].answers):
+                yield batch
+                batch = []
+            batch.append(position)
+        if batch:
+            yield batch
+
+
+def _score_batch(backbone: Backbone, batch: Sequence[EncodedExample]) -> list[list[float]]:
+    """Scores examples that share their answers.
+
+    Shapes: B examples, T tokens of the longest prompt, V words, A answers.
+    """
+    import torch
+
+    answers = batch[0].answers
+    with torch.inference_mode(), backbone.computing():
+        ids, mask = pad_left([example.prompt for example in batch], backbone.tokenizer.pad_token_id, backbone.device)
+        first, cache = _read_prompts(backbone, ids, mask)  # [B, V]
+        columns = [
+            first[:, answer[0]] + _continue(backbone, answer, mask, cache) if len(answer) > 1 else first[:, answer[0]]
+            for answer in answers
+        ]
+        rows: list[list[float]] = torch.stack(columns, dim=1).double().tolist()  # [B, A]
+    return rows
+
+
+def pad_left(sequences: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids [B, T] and their mask [B, T], padded on the left: every prompt ends in the last column."""
+    import torch
+
+    longest = max(map(len, sequences))
+    ids = torch.full((len(sequences), longest), pad, dtype=torch.long)
+    mask = torch.zeros((len(sequences), longest), dtype=torch.long)
+    for row, sequence in enumerate(sequences):
+        ids[row, longest - len(sequence) :] = torch.tensor(sequence, dtype=torch.long)
+        mask[row, longest - len(sequence) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def positions_of(mask: torch.Tensor) -> torch.Tensor:
+    """Position of each token inside its own sequence; padding sits at 0, where nothing looks."""
+    return (mask.cumsum(dim=-1) - 1).clamp(min=0)
+
+
+def _read_prompts(backbone: Backbone, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, Any]:
+    arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": True}
+    if backbone.accepts("position_ids"):
+        arguments["position_ids"] = positions_of(mask)
+    if backbone.accepts("logits_to_keep"):
+        arguments["logits_to_keep"] = 1
+    output = backbone.model(**arguments)
+    cache = output.cache if backbone.cache_argument == "cache" and "cache" in output else output.past_key_values
+    return output.logits[:, -1].float().log_softmax(dim=-1), cache
+
+
+def _continue(backbone: Backbone, answer: Sequence[int], mask: torch.Tensor, cache: Any) -> torch.Tensor:
+    """Log-likelihood [B] of an answer after its first token, read from the cache, which is left as it was."""
+    import torch
+
+    read = answer[:-1]
+    longer = torch.cat([mask, mask.new_ones((len(mask), len(read)))], dim=1)
+    used = _branch(backbone, cache)
+    arguments: dict[str, Any] = {
+        "input_ids": torch.tensor([read] * len(mask), device=mask.device),
+        "attention_mask": longer,
+        "use_cache": True,
+        backbone.cache_argument: used,
+    }
+    if backbone.accepts("position_ids"):
+        arguments["position_ids"] = positions_of(longer)[:, -len(read) :]
+    logits = backbone.model(**arguments).logits.float().log_softmax(dim=-1)  # [B, tokens, V]
+    if used is cache:
+        cache.crop(-len(read))
+    targets = torch.tensor(answer[1:], device=mask.device).expand(len(mask), -1)
+    total: torch.Tensor = logits.gather(2, targets.unsqueeze(-1)).squeeze(-1).sum(dim=1)
+    return total
+
+
+def _branch(backbone: Backbone, cache: Any) -> Any:
+    """The cache itself where it can be cropped afterwards; a copy where sliding windows forget what they pass."""
+    config = backbone.model.config.get_text_config()
+    kinds = getattr(config, "layer_types", None) or ()
+    sliding = any(kind != "full_attention" for kind in kinds) or (not kinds and getattr(config, "sliding_window", None))
+    return copy.deepcopy(cache) if sliding else cache
+
+
+def probabilities(log_likelihoods: Sequence[float]) -> list[float]:
+    """A softmax over the log-likelihoods of a closed set.
+
+    Example:
+        >>> [round(probability, 3) for probability in probabilities([-1.0, -1.0, -2.0])]
+        [0.422, 0.422, 0.155]
+    """
+    import math
+
+    largest = max(log_likelihoods)
+    shares = [math.exp(value - largest) for value in log_likelihoods]
+    total = sum(shares)
+    return [share / total for share in shares]

@@ -1,0 +1,135 @@
+"""From encoded examples to what goes through the model: optimiser steps made of micro-batches.
+
+A step is `batch_size` examples in the epoch's shuffled order. Sorting by length happens inside a step only: steps of
+one length each would teach lengths in turn. Weights are normalised over the whole step, so that how a step is cut
+into micro-batches changes nothing but speed and memory.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from instructerc.backbones.tokens import EncodedExample
+from instructerc.training.settings import LossWeighting
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """What goes through the model at once.
+
+    Shapes: B sequences, T tokens, A tokens of the longest answer, end token included.
+
+    Attributes:
+        inputs: Arguments of the forward pass: `input_ids`, `attention_mask` and, where taken, `position_ids`, [B, T].
+        targets: Tokens that the last A positions have to predict, [B, A].
+        weights: What each counts, [B, A]; 0 where a position is still inside a prompt.
+    """
+
+    inputs: dict[str, torch.Tensor]
+    targets: torch.Tensor
+    weights: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaddedBatching:
+    """Left-padded batches: works on any causal language model.
+
+    Attributes:
+        micro_batch: Sequences a micro-batch.
+        pad: Id of the padding token.
+        loss_weighting: What the tokens of an answer count.
+    """
+
+    micro_batch: int
+    pad: int
+    loss_weighting: LossWeighting = "answer"
+
+    def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
+        """Cuts the examples of one step into micro-batches, longest first, so that memory peaks at once."""
+        order = sorted(examples, key=lambda example: -len(example.prompt))
+        return [
+            self._collate(order[start : start + self.micro_batch]) for start in range(0, len(order), self.micro_batch)
+        ]
+
+    def _collate(self, examples: Sequence[EncodedExample]) -> MicroBatch:
+        """Pads on the left. The last token of an answer is never a query, so it is no input.
+
+        ```
+        input_ids   PAD p p p a        weights  0  1/2 1/2     targets  .  a end
+                    p   p p p a a'              1/3 1/3 1/3             a  a' end
+        ```
+        """
+        import torch
+
+        from instructerc.recognition.scoring import pad_left, positions_of
+
+        answers = [target_answer(example) for example in examples]
+        ids, mask = pad_left(
+            [(*example.prompt, *answer[:-1]) for example, answer in zip(examples, answers, strict=True)],
+            self.pad,
+            torch.device("cpu"),
+        )
+        longest = max(map(len, answers))
+        targets = torch.zeros((len(examples), longest), dtype=torch.long)
+        weights = torch.zeros((len(examples), longest), dtype=torch.float32)
+        for row, (example, answer) in enumerate(zip(examples, answers, strict=True)):
+            targets[row, longest - len(answer) :] = torch.tensor(answer, dtype=torch.long)
+            weights[row, longest - len(answer) :] = token_weight(example, answer, self.loss_weighting)
+        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions_of(mask)}
+        return MicroBatch(inputs, targets, weights)
+
+
+def target_answer(example: EncodedExample) -> tuple[int, ...]:
+    """Ids of the right answer of a labelled example, end token included."""
+    assert example.target is not None
+    return example.answers[example.target]
+
+
+def token_weight(example: EncodedExample, answer: Sequence[int], weighting: LossWeighting) -> float:
+    """What each token of the answer counts: w/n, or w."""
+    return example.weight / len(answer) if weighting == "answer" else example.weight
+
+
+@dataclass(slots=True)
+class StepDataset:
+    """The optimiser steps of an epoch; an item is a whole step.
+
+    The order depends on seed and epoch alone, so a resumed training meets the same steps.
+
+    Attributes:
+        examples: Labelled, encoded examples.
+        batching: How a step becomes micro-batches.
+        batch_size: Examples a step; the last step of an epoch may have fewer.
+        seed: Of the order.
+        epoch: Which epoch's order is served, from 0.
+    """
+
+    examples: Sequence[EncodedExample]
+    batching: PaddedBatching
+    batch_size: int
+    seed: int
+    epoch: int = 0
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.examples) / self.batch_size)
+
+    def __getitem__(self, step: int) -> dict[str, Any]:
+        """The micro-batches of a step, and the sum of all its weights."""
+        if not 0 <= step < len(self):
+            raise IndexError(step)
+        order = self.order()[step * self.batch_size : (step + 1) * self.batch_size]
+        micro_batches = self.batching.micro_batches([self.examples[position] for position in order])
+        return {"micro_batches": micro_batches, "weight": float(sum(batch.weights.sum() for batch in micro_batches))}
+
+    def order(self) -> list[int]:
+        """Positions of the examples, as this epoch meets them."""
+        order = list(range(len(self.examples)))
+        random.Random(f"{self.seed}/{self.epoch}").shuffle(order)  # noqa: S311 — an order, not a secret
+        return order

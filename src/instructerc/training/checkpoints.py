@@ -1,0 +1,46 @@
+"""Where a training can go on: `checkpoints/checkpoint-N`, each whole or not there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+PREFIX = "checkpoint-"
+COMPLETE = "complete"
+"""Written last into a checkpoint: one without it was torn by a kill, and is never resumed from."""
+
+
+def complete_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints that are whole, oldest first."""
+    found = [path for path in folder.glob(f"{PREFIX}*") if (path / COMPLETE).is_file()]
+    return sorted(found, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The optimiser step that a checkpoint was written after.
+
+    Example:
+        >>> step_of(Path("run/checkpoints/checkpoint-120"))
+        120
+    """
+    return int(checkpoint.name.removeprefix(PREFIX))
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint; None where there is none."""
+    return next(reversed(complete_checkpoints(folder)), None)
+
+
+def finish_checkpoint(checkpoint: Path) -> None:
+    """Marks a checkpoint as whole, then removes what came before it and what a kill has torn."""
+    (checkpoint / COMPLETE).write_text("", encoding="utf-8")
+    for other in checkpoint.parent.glob(f"{PREFIX}*"):
+        if other != checkpoint:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def remove_after(folder: Path, step: int) -> None:
+    """Removes torn checkpoints, and any after `step`."""
+    for path in folder.glob(f"{PREFIX}*"):
+        if not (path / COMPLETE).is_file() or step_of(path) > step:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,72 @@
+"""The course of a training, on disk as it happens: `curves.jsonl`.
+
+```
+{"step": 10, "epoch": 0.07, "loss": 2.31, "learning_rate": 0.0002}
+{"step": 140, "epoch": 1.0, "validation": {"weighted_f1": 0.51, …}}
+```
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from instructerc.assets import write_atomically
+
+SELECTION = "weighted_f1"
+"""Validation figure by which an epoch is chosen."""
+
+
+@dataclass(slots=True)
+class Curves:
+    """Rows of the course, kept in memory and on disk.
+
+    Attributes:
+        path: The file.
+        rows: All rows so far.
+    """
+
+    path: Path
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def resume(cls, path: Path, *, step: int) -> Curves:
+        """The rows up to `step`; later ones belong to steps that will be taken again, and are cut."""
+        rows = []
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    row = json.loads(line)
+                except ValueError:  # the line that a kill tore
+                    break
+                if row["step"] <= step:
+                    rows.append(row)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
+        return cls(path, rows)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Appends a row."""
+        self.rows.append(dict(row))
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The rows of validations, in order."""
+        return [row for row in self.rows if "validation" in row]
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The validation with the highest figure, the earliest on ties."""
+        return max(self.evaluations, key=lambda row: row["validation"][SELECTION], default=None)
+
+    @property
+    def since_best(self) -> int:
+        """Validations after the best one."""
+        evaluations = self.evaluations
+        best = self.best
+        return len(evaluations) - 1 - evaluations.index(best) if best is not None else 0

@@ -1,0 +1,38 @@
+"""The loss: weighted log-likelihood of the answers' tokens, over the sum of the weights of the whole step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instructerc.backbones.backbone import Backbone
+from instructerc.training.batches import MicroBatch
+
+if TYPE_CHECKING:
+    import torch
+
+
+def weighted_loss(backbone: Backbone, model: Any, batch: MicroBatch) -> torch.Tensor:
+    """The sum over the batch's answer tokens of weight times negative log-likelihood, a scalar.
+
+    Divide by the weights of the whole step (not of this batch) and add up: the gradient is then the same however
+    the step was cut.
+
+    Args:
+        backbone: Says what the forward pass takes, and how precisely to compute.
+        model: The model itself, or what a launcher wrapped around it.
+        batch: On the model's device. Shapes as in `MicroBatch`; V words.
+    """
+    import torch
+
+    arguments: dict[str, Any] = {**batch.inputs, "use_cache": False}
+    if not backbone.accepts("position_ids"):
+        arguments.pop("position_ids", None)
+    answers = batch.targets.shape[1]
+    if backbone.accepts("logits_to_keep"):
+        arguments["logits_to_keep"] = (
+            answers  # the head of a large vocabulary costs more than the rest of a small model
+        )
+    with backbone.computing():
+        logits = model(**arguments).logits[:, -answers:]  # [B, A, V]
+    losses = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), batch.targets.flatten(), reduction="none")
+    return (losses * batch.weights.flatten()).sum()

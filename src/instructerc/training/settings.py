@@ -1,0 +1,64 @@
+"""The numbers of a training (method §7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from instructerc.errors import UsageError
+
+Schedule = Literal["linear", "cosine", "constant"]
+Keep = Literal["best", "all"]
+LossWeighting = Literal["answer", "token"]
+"""`answer`: every answer counts the same, as in the released training. `token`: every token of an answer does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """How a stage is trained; defaults are the published ones.
+
+    Attributes:
+        epochs: Passes over the training examples.
+        learning_rate: Peak of the schedule; method §7 has 2e-4 for LoRA and 2e-5 for all parameters.
+        schedule: How the rate falls after the warm-up.
+        warmup: Share of all steps in which the rate rises.
+        batch_size: Examples an optimiser step.
+        micro_batch: Examples that go through the model at once; changes speed and memory, not the gradient.
+        weight_decay: Of AdamW.
+        betas: Of AdamW.
+        gradient_clip: Largest norm of the gradient.
+        early_stopping: Epochs without a better validation score after which training ends; None never ends it.
+        gradient_checkpointing: Computes activations twice, to save memory.
+        loss_weighting: What the tokens of an answer count.
+        save_every: Optimiser steps between checkpoints, besides the one at the end of each epoch.
+        keep: Whether only the best epoch's model is kept, or every epoch's too.
+        seed: Of shuffling, dropout and fresh parameters.
+    """
+
+    epochs: int = 6
+    learning_rate: float = 2e-4
+    schedule: Schedule = "linear"
+    warmup: float = 0.1
+    batch_size: int = 16
+    micro_batch: int | None = None
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.95)
+    gradient_clip: float = 1.0
+    early_stopping: int | None = None
+    gradient_checkpointing: bool = False
+    loss_weighting: LossWeighting = "answer"
+    save_every: int | None = None
+    keep: Keep = "best"
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("schedule", self.schedule, get_args(Schedule)),
+            ("loss_weighting", self.loss_weighting, get_args(LossWeighting)),
+            ("keep", self.keep, get_args(Keep)),
+        ):
+            if value not in allowed:
+                raise UsageError(f"training: {name} is {value!r}: choose one of {', '.join(allowed)}")
+        for name, number in (("epochs", self.epochs), ("batch_size", self.batch_size)):
+            if number < 1:
+                raise UsageError(f"training: {name} is {number}: give 1 or more")

@@ -1,0 +1,285 @@
+"""transformers' Trainer, taught our steps, our validation and our checkpoints.
+
+The Trainer keeps the loop, optimiser, schedule, random states and launchers. What differs:
+
+- an item of the dataset is a whole optimiser step, so that a loss is normalised over all of it;
+- validation is the recognition that users get;
+- a checkpoint holds the trained tensors only, and is whole or not there.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from instructerc.backbones.adapters import load_trained, save_trained
+from instructerc.backbones.backbone import Backbone
+from instructerc.errors import NonFiniteLossError
+from instructerc.training.batches import MicroBatch, StepDataset
+from instructerc.training.checkpoints import PREFIX, finish_checkpoint
+from instructerc.training.curves import Curves
+from instructerc.training.objective import weighted_loss
+from instructerc.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import Trainer
+
+Validate = Callable[[], Mapping[str, float]]
+"""Evaluates the model as it is; the figures hold `weighted_f1`."""
+
+OnEpoch = Callable[[int, bool], None]
+"""Told, after each epoch, its number (from 1) and whether it is the best so far."""
+
+OnStep = Callable[[int, float | None], None]
+"""Told, after each step, how many are done, and the loss where it was just logged."""
+
+LOGGED_EVERY = 10
+"""Optimiser steps between two points of the loss curve."""
+
+
+def build_trainer(
+    backbone: Backbone,
+    dataset: StepDataset,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    curves: Curves,
+    validate: Validate | None,
+    on_epoch: OnEpoch,
+    on_step: OnStep,
+) -> Trainer:
+    """A Trainer for one stage.
+
+    Args:
+        backbone: The model, with what is to be trained made trainable.
+        dataset: The optimiser steps of an epoch.
+        settings: The numbers.
+        folder: Checkpoints go to its subfolder `checkpoints`, TensorBoard's events to `tensorboard`.
+        curves: Takes the course of the training.
+        validate: Called after each epoch; None where there is nothing to validate on.
+        on_epoch: Called after each validation, or epoch.
+        on_step: Called after each optimiser step.
+    """
+    from transformers.trainer_callback import PrinterCallback
+
+    course = Course(dataset, settings, curves, on_epoch, on_step, validates=validate is not None)
+    trainer: Trainer = _trainer_class()(
+        model=backbone.model,
+        args=_arguments(settings, folder / "checkpoints", steps=len(dataset) * settings.epochs, device=backbone.device),
+        train_dataset=dataset,
+        callbacks=[_callback_class()(course)],
+    )
+    trainer.backbone, trainer.validate = backbone, validate  # type: ignore[attr-defined]
+    trainer.remove_callback(PrinterCallback)
+    _add_tensorboard(trainer, folder / "tensorboard")
+    return trainer
+
+
+def _arguments(settings: TrainingSettings, folder: Path, *, steps: int, device: torch.device) -> Any:
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=1,  # an item is a whole optimiser step
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule if settings.schedule != "constant" else "constant_with_warmup",
+        warmup_steps=math.ceil(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        adam_beta1=settings.betas[0],
+        adam_beta2=settings.betas[1],
+        max_grad_norm=settings.gradient_clip,
+        seed=settings.seed,
+        use_cpu=device.type == "cpu",
+        dataloader_pin_memory=False,
+        save_strategy="no",
+        eval_strategy="no",
+        logging_steps=LOGGED_EVERY,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        **_checkpointing(settings),
+    )
+
+
+def _checkpointing(settings: TrainingSettings) -> dict[str, Any]:
+    """The argument that saves memory, by the name that this release of transformers gives it."""
+    from transformers import TrainingArguments
+
+    if not settings.gradient_checkpointing:
+        return {}
+    known = TrainingArguments.__dataclass_fields__
+    return {"activation_checkpointing" if "activation_checkpointing" in known else "gradient_checkpointing": True}
+
+
+@functools.cache
+def _trainer_class() -> Any:
+    import torch
+    from transformers import Trainer
+
+    class StageTrainer(Trainer):
+        """The Trainer of one stage; see `build_trainer`."""
+
+        backbone: Backbone
+        validate: Validate | None
+
+        def get_train_dataloader(self) -> torch.utils.data.DataLoader[Any]:
+            """The steps in the dataset's own order."""
+            loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
+                cast("Any", self.train_dataset), batch_size=1, shuffle=False, collate_fn=_only_item
+            )
+            return loader
+
+        def training_step(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            num_items_in_batch: Any = None,  # noqa: ARG002 — we count weights
+        ) -> torch.Tensor:
+            """Forward and backward through all micro-batches of a step; returns the loss of the step."""
+            model.train()
+            total = torch.zeros((), device=self.backbone.device)
+            for batch in inputs["micro_batches"]:
+                loss = weighted_loss(self.backbone, model, _to(batch, self.backbone.device)) / inputs["weight"]
+                self.accelerator.backward(loss)
+                total += loss.detach()
+            if not torch.isfinite(total):
+                raise NonFiniteLossError(
+                    f"the loss became {total.item()} at step {self.state.global_step + 1}: lower "
+                    "training.learning_rate, or set backbone.dtype to float32, and start again"
+                )
+            return total
+
+        def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+            """Validates by the recognition that users get."""
+            assert self.validate is not None
+            self.backbone.model.eval()
+            metrics = {f"eval_{name}": value for name, value in self.validate().items()}
+            self.log(dict(metrics))
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            return metrics
+
+        def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002 — not estimated
+            """Not estimated."""
+            return 0
+
+        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002 — trained tensors only
+            save_trained(self.backbone, Path(output_dir or self.args.output_dir or "."))
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            folder = Path(self.args.output_dir or ".") / f"{PREFIX}{self.state.global_step}"
+            shutil.rmtree(folder, ignore_errors=True)  # one that an earlier kill has torn
+            super()._save_checkpoint(model, trial)
+            finish_checkpoint(folder)
+
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002
+            load_trained(self.backbone, Path(resume_from_checkpoint))
+
+    return StageTrainer
+
+
+def _only_item(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return items[0]
+
+
+def _to(batch: MicroBatch, device: torch.device) -> MicroBatch:
+    inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+    return MicroBatch(inputs, batch.targets.to(device), batch.weights.to(device))
+
+
+@dataclass(slots=True)
+class Course:
+    """Decides when to validate, save and stop, and writes the curves.
+
+    Attributes:
+        dataset: Told which epoch it is.
+        settings: The numbers.
+        curves: Takes losses and validations.
+        on_epoch: Told of each epoch's end.
+        on_step: Told of each step's end.
+        validates: Whether there is something to validate on.
+    """
+
+    dataset: StepDataset
+    settings: TrainingSettings
+    curves: Curves
+    on_epoch: OnEpoch
+    on_step: OnStep
+    validates: bool
+
+    def epoch_begins(self, state: Any) -> None:
+        """Serves the order of the right epoch, also after a resume in the middle of one."""
+        self.dataset.epoch = state.global_step // len(self.dataset)
+
+    def step_ends(self, state: Any, control: Any) -> None:
+        """Saves every so many steps."""
+        self.on_step(state.global_step, None)
+        if self.settings.save_every and state.global_step % self.settings.save_every == 0:
+            control.should_save = True
+
+    def epoch_ends(self, state: Any, control: Any) -> None:
+        """Validates, then saves: a checkpoint at an epoch's end knows how good the epoch was."""
+        control.should_save = True
+        control.should_evaluate = self.validates
+        if not self.validates:
+            self.on_epoch(round(state.epoch), True)
+
+    def logged(self, state: Any, logs: Mapping[str, Any]) -> None:
+        """Adds a point to the loss curve."""
+        if "loss" in logs:
+            row = {"step": state.global_step, "epoch": round(state.epoch, 4), "loss": logs["loss"]}
+            self.curves.add({**row, "learning_rate": logs["learning_rate"]})
+            self.on_step(state.global_step, logs["loss"])
+
+    def validated(self, state: Any, control: Any, metrics: Mapping[str, float]) -> None:
+        """Adds a point to the validation curve; stops where no epoch has been better for too long."""
+        figures = {name.removeprefix("eval_"): value for name, value in metrics.items()}
+        epoch = round(state.epoch)
+        self.curves.add({"step": state.global_step, "epoch": epoch, "validation": figures})
+        best = self.curves.best
+        self.on_epoch(epoch, best is not None and best["epoch"] == epoch)
+        patience = self.settings.early_stopping
+        if patience is not None and self.curves.since_best >= patience:
+            control.should_training_stop = True
+
+
+@functools.cache
+def _callback_class() -> Any:
+    from transformers import TrainerCallback
+
+    class CourseCallback(TrainerCallback):
+        """Hands the Trainer's events to a `Course`."""
+
+        def __init__(self, course: Course) -> None:
+            self.course = course
+
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+            self.course.epoch_begins(state)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+            self.course.step_ends(state, control)
+
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+            self.course.epoch_ends(state, control)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002
+            self.course.logged(state, logs or {})
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:  # noqa: ARG002
+            self.course.validated(state, control, metrics)
+
+    return CourseCallback
+
+
+def _add_tensorboard(trainer: Any, folder: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations.integration_utils import TensorBoardCallback
+
+    trainer.add_callback(TensorBoardCallback(tb_writer=SummaryWriter(str(folder))))

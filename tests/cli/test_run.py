@@ -1,0 +1,113 @@
+"""`instructerc run` explains, passes on what it is told, and sums up several seeds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from instructerc.cli import app
+from instructerc.cli.run import parse_seeds
+from instructerc.errors import UsageError
+from instructerc.experiments.resolve import Resolved
+
+RUNNER = CliRunner()
+
+
+@dataclass
+class FakeResult:
+    folder: Path
+    weighted_f1: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"folder": self.folder.as_posix(), "weighted_f1": self.weighted_f1}
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Resolved, bool]]:
+    """Replaces the run by one that costs nothing; its figure is the seed in percent."""
+    made: list[tuple[Resolved, bool]] = []
+
+    def run_recipe(resolved: Resolved, *, resume: bool, progress: bool) -> FakeResult:
+        made.append((resolved, resume))
+        assert isinstance(progress, bool)
+        assert resolved.recipe.output.folder is not None
+        return FakeResult(resolved.recipe.output.folder, resolved.recipe.seed / 100)
+
+    module = ModuleType("instructerc.experiments.run")
+    module.run_recipe = run_recipe  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return made
+
+
+def invoke(*arguments: str, exit_code: int = 0) -> str:
+    result = RUNNER.invoke(app, ["run", *arguments])
+    assert result.exit_code == exit_code, result.output
+    return result.stdout if exit_code == 0 else result.stderr
+
+
+def test_explain_prints_each_value_and_its_origin_and_runs_nothing(calls: list[Any]) -> None:
+    output = invoke("quickstart", "--set", "training.epochs=9", "--explain")
+    rows = {line.split()[0]: line for line in output.splitlines()}
+    assert rows["training.epochs"].split() == ["training.epochs", "command", "line", "9"]
+    assert "recipe quickstart.yaml:" in rows["data.corpus"]
+    assert rows["training.schedule"].split()[1:] == ["default", '"linear"']
+    assert not calls
+
+
+def test_explain_is_json_on_request() -> None:
+    rows = json.loads(invoke("quickstart", "--explain", "--json"))
+    assert rows[0]["key"] == "name"
+    assert rows[0]["value"] == "quickstart"
+    assert rows[0]["origin"].startswith("recipe quickstart.yaml:")
+
+
+def test_one_run_prints_its_figure_and_its_folder(calls: list[Any]) -> None:
+    assert invoke("quickstart").split() == ["W-F1", "42.00", "seed", "42", str(Path("runs/quickstart-42"))]
+    assert [resume for _, resume in calls] == [False]
+
+
+def test_resume_and_folder_are_passed_on(calls: list[Any]) -> None:
+    invoke("quickstart", "--resume", "--out", "true")
+    [(resolved, resume)] = calls
+    assert resume
+    assert resolved.recipe.output.folder == Path("true")
+
+
+def test_several_seeds_give_mean_and_deviation(calls: list[Any]) -> None:
+    lines = invoke("quickstart", "--seeds", "1,2,3").splitlines()
+    assert lines[-1].startswith("W-F1 2.00 ± 1.00")
+    assert [resolved.recipe.seed for resolved, _ in calls] == [1, 2, 3]
+    assert len({resolved.recipe.output.folder for resolved, _ in calls}) == 3
+
+
+def test_several_seeds_are_json_on_request(calls: list[Any]) -> None:
+    found = json.loads(invoke("quickstart", "--seeds", "1,3", "--json"))
+    assert found["weighted_f1"]["mean"] == pytest.approx(0.02)
+    assert len(found["runs"]) == len(calls) == 2
+
+
+def test_one_seed_is_one_run(calls: list[Any]) -> None:
+    assert json.loads(invoke("quickstart", "--seeds", "7", "--json"))["weighted_f1"] == 0.07
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,,2", "-1", "1.5", "1,1", "99999999999", "²"])
+def test_a_wrong_seed_is_named(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--seeds .*: write different whole numbers"):
+        parse_seeds(text)
+
+
+def test_all_faults_of_a_recipe_reach_the_screen(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("training:\n  epoch: 3\n  warmup: 7\n", encoding="utf-8")
+    message = invoke(str(file), "--set", "sed=1", exit_code=2)
+    assert f"{file}:2: training.epoch: unknown key: did you mean 'training.epochs'?" in message
+    assert f"{file}:3: training.warmup: 7 is wrong" in message
+    assert "command line: sed: unknown key: did you mean 'seed'?" in message

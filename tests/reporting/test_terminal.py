@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+from rich.console import Console, RenderableType
+
+from instructerc.evaluation import compare_rows, evaluate
+from instructerc.reporting.terminal import comparison_view, scores_view, verdict
+from tests.reporting.examples import LABELS, report, rows
+
+
+def _printed(view: RenderableType, *, color: str | None = None) -> str:
+    file = io.StringIO()
+    console = Console(file=file, width=160, color_system=color, force_terminal=color is not None, highlight=False)  # type: ignore[arg-type]
+    console.print(view)
+    return file.getvalue()
+
+
+def test_scores_are_shown_times_100_with_their_interval_and_notices() -> None:
+    text = _printed(scores_view(report().main, interval=report().main_interval, notices=["Mind [bold]this[/bold]."]))
+    assert f"Weighted F1 {100 * report().main.weighted_f1:.2f}" in text
+    assert "95 % bootstrap interval" in text
+    assert "Note: Mind [bold]this[/bold]." in text
+    assert "(outside)" not in text
+
+
+def test_answers_outside_the_label_set_get_a_column() -> None:
+    scores = evaluate(golds=["joy", "joy"], predictions=["joy", "bliss"], labels=LABELS)
+    assert "(outside)" in _printed(scores_view(scores))
+
+
+def test_labels_that_look_like_markup_are_shown_as_they_are() -> None:
+    scores = evaluate(golds=["[red]"], predictions=["[red]"], labels=["[red]", "[/]"])
+    assert "[red]" in _printed(scores_view(scores))
+    assert "[/]" in _printed(scores_view(scores))
+
+
+def test_a_colour_never_stands_alone() -> None:
+    view = scores_view(report().main)
+    for piece in ("▲ joy", "■ anger", "○ neutral"):
+        assert piece in _printed(view)
+    assert "\x1b[38;2;230;159;0m▲" in _printed(view, color="truecolor")
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    label = "joy\x1b[2J"
+    scores = evaluate(golds=[label], predictions=[label], labels=[label])
+    text = _printed(scores_view(scores, notices=[label]))
+    assert "\x1b" not in text
+    assert text.count("joy\\x1b[2J") == 4
+
+
+def test_a_comparison_shows_both_systems_and_both_tests() -> None:
+    better = [replace(row, emotion=row.gold or row.emotion) for row in rows()]
+    comparison = compare_rows(rows(), better, labels=LABELS, samples=100)
+    text = _printed(comparison_view(comparison, first="one", second="other"))
+    assert "Paired bootstrap, Weighted F1: first minus second -" in text
+    assert "McNemar (exact), accuracy: only the first right 0 times, only the second 2 times, p = 0.500" in text
+    assert verdict(comparison, "one", "other") in " ".join(text.split())
+
+
+def test_the_verdict_names_the_better_one_and_whether_it_may_be_chance() -> None:
+    right = [replace(rows()[0], conversation=str(group), turn=turn) for group in range(9) for turn in range(9)]
+    wrong = [replace(row, emotion="anger") for row in right]
+    settings = {"labels": LABELS, "samples": 200}
+    clear = verdict(compare_rows(wrong, right, **settings), "one", "other")  # type: ignore[arg-type]
+    assert clear.startswith("other is better: 100.00 points of Weighted F1, beyond chance (p = 0.0")
+    one_off = [*wrong[:1], *right[1:]]
+    chance = verdict(compare_rows(right, one_off, **settings), "one", "other")  # type: ignore[arg-type]
+    assert chance.startswith("one is ")
+    assert "ahead, which may be chance" in chance
+    equal = verdict(compare_rows(right, right, **settings), "one", "other")  # type: ignore[arg-type]
+    assert equal == "Equal: Weighted F1 100.00 both times."
