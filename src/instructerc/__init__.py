@@ -1,5 +1,34 @@
-"""InstructERC: emotion recognition in conversation with instruction-tuned language models."""
+"""InstructERC: emotion recognition in conversation with instruction-tuned language models.
+
+```
+Conversation(id, utterances) ── EmotionRecognizer.from_pretrained(folder) ── recognize ── an emotion a turn
+```
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from instructerc.conversation import Conversation, Corpus, Utterance
+
+if TYPE_CHECKING:
+    from instructerc.corpora import load_corpus
+    from instructerc.recognition.recognizer import EmotionRecognizer
+
 __version__ = "0.1.0"
+
+__all__ = ["Conversation", "Corpus", "EmotionRecognizer", "Utterance", "__version__", "load_corpus"]
+
+# Loaded when they are first asked for: `import instructerc` stays light.
+_LAZY = {
+    "EmotionRecognizer": "instructerc.recognition.recognizer",
+    "load_corpus": "instructerc.corpora",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

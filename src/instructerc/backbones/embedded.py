@@ -7,6 +7,7 @@ read. Only that transform, and what was trained, is ever saved.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from instructerc.assets.embedded import WEIGHTS, embedded_model_directory
@@ -29,12 +30,12 @@ def load_embedded() -> tuple[Any, Any]:
         AssetError: The weights could not be had, or are not the right ones.
     """
     from safetensors.torch import load_file
-    from transformers import AutoTokenizer, BertConfig, BertLMHeadModel
+    from transformers import BertConfig, BertLMHeadModel
 
     folder = embedded_model_directory()
     # Attention dropout forces the attention kernel of CPUs on a path 5-10 times slower; the other dropout stays.
     config = BertConfig.from_pretrained(folder, is_decoder=True, attention_probs_dropout_prob=0.0, use_cache=True)
-    tokenizer = AutoTokenizer.from_pretrained(folder, bos_token="[CLS]", eos_token="[SEP]")  # noqa: S106
+    tokenizer = load_embedded_tokenizer(folder)
     config.bos_token_id, config.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
     model = BertLMHeadModel(config)
     weights = {
@@ -46,6 +47,13 @@ def load_embedded() -> tuple[Any, Any]:
     assert all(name.startswith("cls.") for name in absent.missing_keys)
     model.cls.predictions.transform = _identity(config.hidden_size)
     return model.eval(), tokenizer
+
+
+def load_embedded_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder of all-MiniLM-L6-v2, with the names that a causal model's tokens have."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, bos_token="[CLS]", eos_token="[SEP]")  # noqa: S106 — no password
 
 
 def _identity(size: int) -> Any:

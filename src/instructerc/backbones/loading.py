@@ -8,27 +8,37 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from instructerc.assets import offline
+from instructerc.assets.embedded import embedded_model_directory
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.embedded import FROZEN, HEAD, load_embedded
+from instructerc.backbones.embedded import FROZEN, HEAD, load_embedded, load_embedded_tokenizer
 from instructerc.backbones.presets import LLAMA_TARGETS, PRESETS, Preset
 from instructerc.errors import BackboneError, UnknownNameError, UsageError, nearest
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 """`auto` is bfloat16 where the hardware computes with it, float32 elsewhere."""
 
+Precision = Literal["auto", "bf16", "float32"]
+"""What is computed in: `auto` is bfloat16 where the hardware has it. Weights stay in their own type."""
+
 LARGEST_CONTEXT = 1_000_000
 """Tokenizers write absurd lengths where they know no limit."""
 
 
 def load_backbone(
-    name: str, *, revision: str | None = None, dtype: Dtype = "auto", device: str | None = None
+    name: str,
+    *,
+    revision: str | None = None,
+    dtype: Dtype = "auto",
+    precision: Precision = "auto",
+    device: str | None = None,
 ) -> Backbone:
     """Loads a language model and its tokenizer.
 
     Args:
         name: A preset, a local folder, or a hub id.
         revision: Commit, tag or branch of a hub repository.
-        dtype: Precision. Weights of the embedded backbone stay float32; bfloat16 is then how it computes.
+        dtype: What weights are held in. Those of the embedded backbone are always float32.
+        precision: What is computed in.
         device: "cpu", "cuda", "cuda:1" …; by default the first accelerator, else the CPU.
 
     Raises:
@@ -38,39 +48,95 @@ def load_backbone(
     """
     if dtype not in get_args(Dtype):
         raise UsageError(f"backbone.dtype is {dtype!r}: choose one of {', '.join(get_args(Dtype))}")
+    if precision not in get_args(Precision):
+        raise UsageError(f"training.precision is {precision!r}: choose one of {', '.join(get_args(Precision))}")
+    import torch
+
     preset = PRESETS.get(name)
     target = device or _best_device()
     if preset is not None and preset.source == "package":
         model, tokenizer = load_embedded()
         backbone = Backbone(name, "package", None, model, tokenizer, preset.context, preset.targets)
-        backbone.autocast = dtype == "bfloat16" or (dtype == "auto" and computes_bfloat16(target))
         backbone.head, backbone.frozen = HEAD, FROZEN
     else:
         backbone = _load_pretrained(name, preset, revision=revision, dtype=dtype, device=target)
+    wanted = precision == "bf16" or (precision == "auto" and computes_bfloat16(target))
+    backbone.autocast = wanted and next(backbone.model.parameters()).dtype == torch.float32
     backbone.model.to(target)
     prepare_tokenizer(backbone.tokenizer)
     return backbone
 
 
 def _load_pretrained(name: str, preset: Preset | None, *, revision: str | None, dtype: Dtype, device: str) -> Backbone:
-    source = _source_of(name, preset)
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
+    config, tokenizer, _ = _load_config(name, revision)
+    source = _source_of(name, preset)
+    try:
+        # Weights-only: a pickle inside a checkpoint may hold nothing but tensors.
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            config=config,
+            dtype=_torch_dtype(dtype, device),
+            weights_only=True,
+            revision=revision or "main",
+            local_files_only=offline(),
+        )
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError, RuntimeError and the hub's own
+        raise BackboneError(_why(name, source, error)) from error
+    targets = preset.targets if preset else _targets_of(model)
+    commit = getattr(config, "_commit_hash", None)
+    context = _context_of(config, tokenizer, preset)
+    return Backbone(name, source, commit, model.eval(), tokenizer, context, targets)
+
+
+def load_tokenizer(name: str, *, revision: str | None = None) -> tuple[Any, int]:
+    """The tokenizer of a backbone, prepared, and the backbone's context in tokens; no weights are loaded.
+
+    Raises:
+        As `load_backbone`.
+    """
+    config, tokenizer, preset = _load_config(name, revision)
+    prepare_tokenizer(tokenizer)
+    return tokenizer, _context_of(config, tokenizer, preset)
+
+
+def count_parameters(name: str, *, revision: str | None = None) -> tuple[int, int]:
+    """All parameters of a backbone, and those that `adapter.method: all` trains; no weights are loaded."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    config, _, preset = _load_config(name, revision)
+    if preset is not None and preset.source == "package":
+        config.is_decoder = True
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    frozen = FROZEN if preset is not None and preset.source == "package" else ()
+    return total, total - sum(model.get_parameter(name).numel() for name in frozen)
+
+
+def _load_config(name: str, revision: str | None) -> tuple[Any, Any, Preset | None]:
+    from transformers import AutoConfig, AutoTokenizer
+
+    preset = PRESETS.get(name)
+    if preset is not None and preset.source == "package":
+        folder = embedded_model_directory()
+        return AutoConfig.from_pretrained(folder), load_embedded_tokenizer(folder), preset
+    source = _source_of(name, preset)
     arguments: dict[str, Any] = {"revision": revision or "main", "local_files_only": offline()}
     try:
         config = AutoConfig.from_pretrained(source, **arguments)
         tokenizer = AutoTokenizer.from_pretrained(source, **arguments)
-        # Weights-only: a pickle inside a checkpoint may hold nothing but tensors.
-        model = AutoModelForCausalLM.from_pretrained(
-            source, config=config, dtype=_torch_dtype(dtype, device), weights_only=True, **arguments
-        )
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, RuntimeError and the hub's own
         raise BackboneError(_why(name, source, error)) from error
-    stated = getattr(config, "max_position_embeddings", None) or (preset and preset.context) or 2048
+    return config, tokenizer, preset
+
+
+def _context_of(config: Any, tokenizer: Any, preset: Preset | None) -> int:
+    stated = getattr(config.get_text_config(), "max_position_embeddings", None) or (preset and preset.context) or 2048
     limit = tokenizer.model_max_length if tokenizer.model_max_length < LARGEST_CONTEXT else stated
-    targets = preset.targets if preset else _targets_of(model)
-    commit = getattr(config, "_commit_hash", None)
-    return Backbone(name, source, commit, model.eval(), tokenizer, min(stated, limit), targets)
+    return int(min(stated, limit))
 
 
 def _source_of(name: str, preset: Preset | None) -> str:

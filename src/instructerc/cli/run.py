@@ -102,11 +102,13 @@ def _print_dry_run(resolved: Resolved, *, json: bool) -> None:
 
 
 def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
+    from instructerc.cli.progress import terminal_watcher
     from instructerc.experiments.run import run_recipe
 
     results = []
     for resolved in runs:
-        result = run_recipe(resolved, resume=resume, progress=not json)
+        with terminal_watcher() as watcher:
+            result = run_recipe(resolved, resume=resume, watcher=watcher)
         results.append(result)
         if not json:
             typer.echo(f"W-F1 {100 * result.weighted_f1:.2f}  seed {resolved.recipe.seed}  {result.folder}")

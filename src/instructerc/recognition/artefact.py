@@ -19,7 +19,7 @@ from typing import Any
 from instructerc.assets import sha256_of, write_atomically
 from instructerc.backbones.adapters import PARAMETERS, AdapterSpec, attach, load_trained, save_trained
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.loading import load_backbone
+from instructerc.backbones.loading import Dtype, Precision, load_backbone
 from instructerc.errors import ArtefactError
 from instructerc.prompts.spec import PromptSpec
 
@@ -37,18 +37,28 @@ class Artefact:
         revision: Commit of its hub repository; None where there is none.
         adapter: What was trained; None for a backbone as it came.
         prompt: What it was asked with.
-        max_length: Longest sequence that it was trained on, in tokens.
+        max_length: Longest sequence that it was trained on, in tokens; None is all that the backbone can take.
         mode: `score` or `generate`.
         corpus: Name of the corpus that it was trained on.
+        dtype: What its weights are held in, as `load_backbone` takes it.
+        precision: What it computes in, as `load_backbone` takes it.
     """
 
     backbone: str
     revision: str | None
     adapter: AdapterSpec | None
     prompt: PromptSpec
-    max_length: int
+    max_length: int | None = None
     mode: str = "score"
     corpus: str = ""
+    dtype: Dtype = "auto"
+    precision: Precision = "auto"
+
+    @property
+    def training_dtype(self) -> Dtype:
+        """What to hold the weights in for training: bfloat16 is too coarse for the steps of an optimiser."""
+        trains_all = self.adapter is not None and self.adapter.method == "all"
+        return "float32" if self.dtype == "auto" and trains_all else self.dtype
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back."""
@@ -60,6 +70,8 @@ class Artefact:
             "max_length": self.max_length,
             "mode": self.mode,
             "corpus": self.corpus,
+            "dtype": self.dtype,
+            "precision": self.precision,
         }
 
     @classmethod
@@ -82,6 +94,8 @@ class Artefact:
                 max_length=record["max_length"],
                 mode=record["mode"],
                 corpus=record["corpus"],
+                dtype=record["dtype"],
+                precision=record["precision"],
             )
         except (KeyError, TypeError) as error:
             raise ArtefactError(f"{FILE} is incomplete ({error}): copy it again, or train again") from None
@@ -124,7 +138,13 @@ def load_artefact(folder: Path, *, device: str | None = None) -> tuple[Artefact,
         BackboneError: The backbone that it was trained on cannot be loaded.
     """
     artefact, place = read_artefact(folder)
-    backbone = load_backbone(artefact.backbone, revision=artefact.revision, device=device)
+    backbone = load_backbone(
+        artefact.backbone,
+        revision=artefact.revision,
+        dtype=artefact.training_dtype,
+        precision=artefact.precision,
+        device=device,
+    )
     if artefact.adapter is not None:
         attach(backbone, artefact.adapter)
         load_trained(backbone, place)

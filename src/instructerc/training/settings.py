@@ -31,6 +31,7 @@ class TrainingSettings:
         gradient_checkpointing: Computes activations twice, to save memory.
         loss_weighting: What the tokens of an answer count.
         save_every: Optimiser steps between checkpoints, besides the one at the end of each epoch.
+        tracking: Where curves go besides `curves.jsonl`.
         keep: Whether only the best epoch's model is kept, or every epoch's too.
         seed: Of shuffling, dropout and fresh parameters.
     """
@@ -48,6 +49,7 @@ class TrainingSettings:
     gradient_checkpointing: bool = False
     loss_weighting: LossWeighting = "answer"
     save_every: int | None = None
+    tracking: tuple[str, ...] = ("tensorboard",)
     keep: Keep = "best"
     seed: int = 42
 

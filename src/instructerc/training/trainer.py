@@ -77,7 +77,8 @@ def build_trainer(
     )
     trainer.backbone, trainer.validate = backbone, validate  # type: ignore[attr-defined]
     trainer.remove_callback(PrinterCallback)
-    _add_tensorboard(trainer, folder / "tensorboard")
+    if "tensorboard" in settings.tracking:
+        _add_tensorboard(trainer, folder / "tensorboard")
     return trainer
 
 

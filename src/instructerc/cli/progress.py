@@ -1,0 +1,77 @@
+"""How a run shows itself in a terminal: on stderr, so that stdout holds results only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class TerminalWatcher:
+    """Shows phases as lines, training and recognition as bars with time left.
+
+    Args:
+        progress: A running rich progress display.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._training: TaskID | None = None
+        self._recognition: TaskID | None = None
+
+    def phase(self, text: str) -> None:
+        """What the run does next."""
+        self._progress.console.print(f"· {text}", markup=False, highlight=False)
+
+    def started(self, *, steps: int, done: int) -> None:
+        """Training begins."""
+        self._training = self._progress.add_task("training", total=steps, completed=done)
+
+    def step(self, done: int, loss: float | None) -> None:
+        """Steps that are done."""
+        if self._training is not None:
+            text = "training" if loss is None else f"training, loss {loss:.3f}"
+            description = {} if loss is None else {"description": text}
+            self._progress.update(self._training, completed=done, **description)  # type: ignore[arg-type]
+
+    def validated(self, epoch: int, figures: Mapping[str, float], *, best: bool) -> None:
+        """Validation figures of an epoch."""
+        if figures:
+            mark = "  best so far" if best else ""
+            self.phase(f"epoch {epoch}: validation W-F1 {100 * figures['weighted_f1']:.2f}{mark}")
+
+    def recognizing(self, *, turns: int) -> None:
+        """Recognition begins."""
+        self._recognition = self._progress.add_task("recognising turns", total=turns)
+
+    def recognized(self, turns: int) -> None:
+        """So many more turns are done."""
+        if self._recognition is not None:
+            self._progress.advance(self._recognition, turns)
+
+
+@contextlib.contextmanager
+def terminal_watcher() -> Iterator[TerminalWatcher]:
+    """A watcher whose display ends with the block."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield TerminalWatcher(progress)
