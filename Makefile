@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 run: setup ## Train, evaluate and report: the quickstart on the bundled conversations (RECIPE=… for another)
-	$(BIN)/instructerc run $(RECIPE)
+	$(BIN)/instructerc run $(RECIPE) --resume
 
 test: setup ## Run the tests, the slow ones left out
 	$(PYTEST) -n auto -m "not slow"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,7 +13,7 @@ from instructerc.assets.embedded import embedded_model_directory
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.embedded import FROZEN, HEAD, load_embedded, load_embedded_tokenizer
 from instructerc.backbones.presets import LLAMA_TARGETS, PRESETS, Preset
-from instructerc.errors import BackboneError, UnknownNameError, UsageError, nearest
+from instructerc.errors import BackboneError, UnknownNameError, UsageError
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 """`auto` is bfloat16 where the hardware computes with it, float32 elsewhere."""
@@ -51,6 +52,7 @@ def load_backbone(
     if precision not in get_args(Precision):
         raise UsageError(f"training.precision is {precision!r}: choose one of {', '.join(get_args(Precision))}")
     import torch
+    from transformers import GenerationConfig
 
     preset = PRESETS.get(name)
     target = device or _best_device()
@@ -63,6 +65,8 @@ def load_backbone(
     wanted = precision == "bf16" or (precision == "auto" and computes_bfloat16(target))
     backbone.autocast = wanted and next(backbone.model.parameters()).dtype == torch.float32
     backbone.model.to(target)
+    # What a generation leaves unset is taken from here: a checkpoint's own settings must not steer it (method §7).
+    backbone.model.generation_config = GenerationConfig()
     prepare_tokenizer(backbone.tokenizer)
     return backbone
 
@@ -74,16 +78,20 @@ def _load_pretrained(name: str, preset: Preset | None, *, revision: str | None, 
     source = _source_of(name, preset)
     try:
         # Weights-only: a pickle inside a checkpoint may hold nothing but tensors.
-        model = AutoModelForCausalLM.from_pretrained(
+        pair: Any = AutoModelForCausalLM.from_pretrained(
             source,
             config=config,
             dtype=_torch_dtype(dtype, device),
             weights_only=True,
+            output_loading_info=True,
+            trust_remote_code=False,
             revision=revision or "main",
             local_files_only=offline(),
         )
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, RuntimeError and the hub's own
         raise BackboneError(_why(name, source, error)) from error
+    model, loaded = pair
+    _refuse_random_weights(name, loaded["missing_keys"])
     targets = preset.targets if preset else _targets_of(model)
     commit = getattr(config, "_commit_hash", None)
     context = _context_of(config, tokenizer, preset)
@@ -124,7 +132,12 @@ def _load_config(name: str, revision: str | None) -> tuple[Any, Any, Preset | No
         folder = embedded_model_directory()
         return AutoConfig.from_pretrained(folder), load_embedded_tokenizer(folder), preset
     source = _source_of(name, preset)
-    arguments: dict[str, Any] = {"revision": revision or "main", "local_files_only": offline()}
+    # Code that a checkpoint brings along is never run; without this the library would ask the terminal for leave.
+    arguments: dict[str, Any] = {
+        "revision": revision or "main",
+        "local_files_only": offline(),
+        "trust_remote_code": False,
+    }
     try:
         config = AutoConfig.from_pretrained(source, **arguments)
         tokenizer = AutoTokenizer.from_pretrained(source, **arguments)
@@ -139,6 +152,17 @@ def _context_of(config: Any, tokenizer: Any, preset: Preset | None) -> int:
     return int(min(stated, limit))
 
 
+def _refuse_random_weights(name: str, missing: Iterable[str]) -> None:
+    """The library fills what a checkpoint lacks with random numbers, and only warns."""
+    lacking = sorted(missing)
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise BackboneError(
+            f"{name}: its weights lack {', '.join(lacking[:3])}{more}: copy the checkpoint again, or choose one "
+            "that was made as a causal language model"
+        )
+
+
 def _source_of(name: str, preset: Preset | None) -> str:
     if preset is not None:
         return preset.source
@@ -146,7 +170,7 @@ def _source_of(name: str, preset: Preset | None) -> str:
         if not (Path(name) / "config.json").is_file():
             raise BackboneError(f"{name}: has no config.json: give a folder that holds a transformers checkpoint")
         return name
-    if nearest(name, PRESETS) or name.count("/") != 1 or name.startswith((".", "/", "~")) or os.sep * 2 in name:
+    if name.count("/") != 1 or name.startswith((".", "/", "~")) or os.sep * 2 in name:
         raise UnknownNameError("backbone (no preset, no folder, no hub id)", name, PRESETS)
     return name
 

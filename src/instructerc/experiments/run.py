@@ -213,6 +213,7 @@ def training_settings(resolved: Resolved) -> TrainingSettings:
         schedule=values.schedule,
         warmup=values.warmup,
         batch_size=values.batch_size,
+        batching=values.batching,
         micro_batch=values.micro_batch,
         weight_decay=values.weight_decay,
         betas=values.betas,
@@ -230,7 +231,9 @@ def training_settings(resolved: Resolved) -> TrainingSettings:
 def _predict(resolved: Resolved, data: RunData, folder: Path, watcher: RunWatcher) -> list[TurnPrediction]:
     """Predicts the measured split by the folder's model alone, a conversation at a time."""
     recipe = resolved.recipe
-    recognizer = EmotionRecognizer.from_pretrained(folder, batch_size=recipe.recognition.batch_size)
+    recognizer = EmotionRecognizer.from_pretrained(
+        folder, batch_size=recipe.recognition.batch_size, batching=recipe.training.batching
+    )
     split = recipe.evaluation.split
     path = folder / PREDICTIONS
     if path.exists() and any(row.model != recognizer.model_hash for row in read_predictions(path)):

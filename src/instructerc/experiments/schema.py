@@ -232,9 +232,15 @@ class TrainingSettings(Section):
     batch_size: Whole = key(
         16, "Examples per optimiser step. Published: 16 plain, 32 unified.", unit="examples", source="method §7", ge=1
     )
+    batching: Literal["auto", "tree", "padded"] = key(
+        "auto",
+        "`tree` computes tokens that a conversation's prompts share once; `padded` reads every prompt alone; `auto` "
+        "takes trees where they are exact. In validation and prediction too.",
+    )
     micro_batch: Whole | None = key(
         None,
-        "Examples per forward pass: lower it when memory runs out, the result is the same. Null lets the run decide.",
+        "Examples per forward pass where batches are padded: lower it when memory runs out, the result is the same. "
+        "Null lets the run decide.",
         unit="examples",
         ge=1,
     )

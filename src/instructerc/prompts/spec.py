@@ -91,7 +91,7 @@ class PromptSpec:
             return Turn(index=index, speaker=name, number=number, text=utterance.text)
 
         shown = tuple(see(index) for index in self.window.turns(target, len(conversation)))
-        listed = len(self.speaker_order) or max(PUBLISHED_SPEAKERS, len(numbers))
+        listed = max(len(self.speaker_order) or PUBLISHED_SPEAKERS, *(number + 1 for number in numbers.values()))
         speakers = tuple(numbered(number) for number in range(listed))
         return Scene(turns=shown, target=see(target), labels=self.labels, speakers=speakers)
 
@@ -113,8 +113,13 @@ class PromptSpec:
             ArtefactError: A key is missing, unknown, or holds something else.
         """
         try:
+            missing = [key for key in ("wording", "speakers", "speaker_order", "labels") if key not in record]
+            if missing:  # a default would silently be another prompt than the one that was learned
+                raise KeyError(*missing)
+            if isinstance(record["labels"], str):
+                raise TypeError("'labels' is one text")
             return cls(**{**record, "window": Window(**record["window"])})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, UsageError) as error:
             raise ArtefactError(
                 f"this is no prompt spec of ours ({error}): train again, or use the older version"
             ) from None

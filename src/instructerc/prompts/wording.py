@@ -98,7 +98,7 @@ class ReleasedWording(Wording):
     def _write(self, scene: Scene, task: Task) -> tuple[Segment, ...]:
         if task == "speaker_identification":
             return (Segment("statement", self._who(scene)),)
-        history = tuple(turn for turn in scene.turns if turn.index != scene.target.index)
+        history = tuple(turn for turn in scene.turns if turn.index < scene.target.index)
         if task == "recognition" or not history:  # at the first turn the released code predicts with the main prompt
             question = (
                 f" ### Please select the emotional label of <{self._say(scene.target)}> from <{scene.label_list}>:"

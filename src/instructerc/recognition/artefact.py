@@ -75,12 +75,14 @@ class Artefact:
         }
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Artefact:
+    def from_json(cls, record: Any) -> Artefact:
         """Reads what `to_json` wrote.
 
         Raises:
             ArtefactError: The record is of a newer version, or lacks something.
         """
+        if not isinstance(record, Mapping):
+            raise ArtefactError(f"expected a JSON object, got {type(record).__name__}: copy it again, or train again")
         if record.get("format") != FORMAT:
             raise ArtefactError(
                 f"artefact format {record.get('format')!r} is not {FORMAT}: use the instructerc that wrote it"
@@ -98,7 +100,7 @@ class Artefact:
                 precision=record["precision"],
             )
         except (KeyError, TypeError) as error:
-            raise ArtefactError(f"{FILE} is incomplete ({error}): copy it again, or train again") from None
+            raise ArtefactError(f"is incomplete ({error}): copy it again, or train again") from None
 
 
 def save_artefact(artefact: Artefact, backbone: Backbone, folder: Path) -> None:
@@ -126,7 +128,10 @@ def read_artefact(folder: Path) -> tuple[Artefact, Path]:
                 record = json.loads((place / FILE).read_text(encoding="utf-8"))
             except ValueError as error:
                 raise ArtefactError(f"{place / FILE}: is damaged ({error}): copy it again, or train again") from None
-            return Artefact.from_json(record), place
+            try:
+                return Artefact.from_json(record), place
+            except ArtefactError as error:
+                raise ArtefactError(f"{place / FILE}: {error}") from None
     raise ArtefactError(f"{folder}: holds no {FILE}: give the folder of a finished run, or of a trained model")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.rows import Batching, use_trees
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.conversation import Conversation
 from instructerc.errors import UsageError
@@ -18,6 +19,7 @@ from instructerc.recognition.artefact import load_artefact
 from instructerc.recognition.generation import GreedyGeneration
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.recognition.scoring import PaddedScoring, Progress, probabilities
+from instructerc.recognition.tree_scoring import TreeScoring
 
 Mode = Literal["score", "generate"]
 """`score` compares all labels and gives probabilities; `generate` is the published greedy generation."""
@@ -36,6 +38,7 @@ class EmotionRecognizer:
         mode: `score` (default) or `generate`.
         batch_size: Prompts that go through the model at once.
         max_length: Longest sequence, in tokens; by default what the backbone can take.
+        batching: Whether tokens that prompts share are computed once; `auto` does so where that is exact.
         model_hash: Names the model in every prediction.
 
     Example:
@@ -51,6 +54,7 @@ class EmotionRecognizer:
     mode: Mode = "score"
     batch_size: int = 16
     max_length: int | None = None
+    batching: Batching = "auto"
     model_hash: str = ""
     _encoder: PromptEncoder = field(init=False, repr=False)
     _prompt_hash: str = field(init=False, repr=False)
@@ -69,6 +73,7 @@ class EmotionRecognizer:
         *,
         mode: Mode | None = None,
         batch_size: int = 16,
+        batching: Batching = "auto",
         device: str | None = None,
     ) -> EmotionRecognizer:
         """Loads what a training has written.
@@ -77,6 +82,7 @@ class EmotionRecognizer:
             folder: A run folder, or the folder of a trained model.
             mode: How to recognise; by default as the training evaluated.
             batch_size: Prompts that go through the model at once.
+            batching: Whether tokens that prompts share are computed once.
             device: Where to compute; by default the first accelerator, else the CPU.
 
         Raises:
@@ -89,6 +95,7 @@ class EmotionRecognizer:
             prompt=artefact.prompt,
             mode=mode or _as_mode(artefact.mode),
             batch_size=batch_size,
+            batching=batching,
             max_length=artefact.max_length,
             model_hash=model_hash,
         )
@@ -155,7 +162,9 @@ class EmotionRecognizer:
         """As `answer`, for examples that are encoded already."""
         if self.mode == "generate":
             return self._generated(examples, encoded, progress)
-        scores = PaddedScoring(batch_size=self.batch_size).score(self.backbone, encoded, progress=progress)
+        trees = use_trees(self.backbone, self.batching)
+        scoring = TreeScoring() if trees else PaddedScoring(batch_size=self.batch_size)
+        scores = scoring.score(self.backbone, encoded, progress=progress)
         return [self._scored(example, ids, row) for example, ids, row in zip(examples, encoded, scores, strict=True)]
 
     def _scored(self, example: Example, encoded: EncodedExample, row: Sequence[float]) -> TurnPrediction:

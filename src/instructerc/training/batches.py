@@ -1,7 +1,7 @@
 """From encoded examples to what goes through the model: optimiser steps made of micro-batches.
 
-A step is `batch_size` examples in the epoch's shuffled order. Sorting by length happens inside a step only: steps of
-one length each would teach lengths in turn. Weights are normalised over the whole step, so that how a step is cut
+A step is about `batch_size` examples in the epoch's shuffled order. Sorting by length happens inside a step only: steps
+of one length each would teach lengths in turn. Weights are normalised over the whole step, so that how a step is cut
 into micro-batches changes nothing but speed and memory.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.settings import LossWeighting
@@ -22,19 +22,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """What goes through the model at once.
+    """What goes through the model at once: padded sequences, or one row of token trees.
 
-    Shapes: B sequences, T tokens, A tokens of the longest answer, end token included.
+    Shapes: B sequences, T tokens, A tokens of the longest answer, end token included; P targets of a row.
 
     Attributes:
-        inputs: Arguments of the forward pass: `input_ids`, `attention_mask` and, where taken, `position_ids`, [B, T].
-        targets: Tokens that the last A positions have to predict, [B, A].
-        weights: What each counts, [B, A]; 0 where a position is still inside a prompt.
+        inputs: Arguments of the forward pass.
+        targets: Tokens that have to be predicted: at the last A positions [B, A], or at `positions` [P].
+        weights: What each counts, of the same shape; 0 where a position is still inside a prompt.
+        positions: Nodes of the row that predict, [P]; None for padded sequences.
     """
 
     inputs: dict[str, torch.Tensor]
     targets: torch.Tensor
     weights: torch.Tensor
+    positions: torch.Tensor | None = None
+
+
+class Batching(Protocol):
+    """How an epoch becomes steps, and a step micro-batches."""
+
+    def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
+        """Positions of the examples of each step, `math.ceil(len(examples) / batch_size)` steps, none empty."""
+        ...
+
+    def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
+        """The examples of one step as the model takes them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +64,12 @@ class PaddedBatching:
     micro_batch: int
     pad: int
     loss_weighting: LossWeighting = "answer"
+
+    def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
+        """Shuffled examples, `batch_size` a step; the last step may have fewer."""
+        positions = list(range(len(examples)))
+        order.shuffle(positions)
+        return [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """Cuts the examples of one step into micro-batches, longest first, so that memory peaks at once."""
@@ -105,17 +125,18 @@ class StepDataset:
 
     Attributes:
         examples: Labelled, encoded examples.
-        batching: How a step becomes micro-batches.
-        batch_size: Examples a step; the last step of an epoch may have fewer.
+        batching: How an epoch becomes steps, and a step micro-batches.
+        batch_size: Examples a step, about.
         seed: Of the order.
         epoch: Which epoch's order is served, from 0.
     """
 
     examples: Sequence[EncodedExample]
-    batching: PaddedBatching
+    batching: Batching
     batch_size: int
     seed: int
     epoch: int = 0
+    _planned: tuple[int, list[list[int]]] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return math.ceil(len(self.examples) / self.batch_size)
@@ -124,12 +145,12 @@ class StepDataset:
         """The micro-batches of a step, and the sum of all its weights."""
         if not 0 <= step < len(self):
             raise IndexError(step)
-        order = self.order()[step * self.batch_size : (step + 1) * self.batch_size]
-        micro_batches = self.batching.micro_batches([self.examples[position] for position in order])
+        micro_batches = self.batching.micro_batches([self.examples[position] for position in self.plan()[step]])
         return {"micro_batches": micro_batches, "weight": float(sum(batch.weights.sum() for batch in micro_batches))}
 
-    def order(self) -> list[int]:
-        """Positions of the examples, as this epoch meets them."""
-        order = list(range(len(self.examples)))
-        random.Random(f"{self.seed}/{self.epoch}").shuffle(order)  # noqa: S311 — an order, not a secret
-        return order
+    def plan(self) -> list[list[int]]:
+        """Positions of the examples of each step, as this epoch meets them."""
+        if self._planned is None or self._planned[0] != self.epoch:
+            order = random.Random(f"{self.seed}/{self.epoch}")  # noqa: S311 — an order, not a secret
+            self._planned = self.epoch, self.batching.plan(self.examples, self.batch_size, order)
+        return self._planned[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.rows import row_logits
 from instructerc.training.batches import MicroBatch
 
 if TYPE_CHECKING:
@@ -24,15 +25,28 @@ def weighted_loss(backbone: Backbone, model: Any, batch: MicroBatch) -> torch.Te
     """
     import torch
 
+    with backbone.computing():
+        logits = _row_logits(backbone, model, batch) if batch.positions is not None else _last(backbone, model, batch)
+    losses = torch.nn.functional.cross_entropy(logits.float(), batch.targets.flatten(), reduction="none")
+    return (losses * batch.weights.flatten()).sum()
+
+
+def _row_logits(backbone: Backbone, model: Any, batch: MicroBatch) -> torch.Tensor:
+    """Logits [P, V] of a row of trees; a node that predicts several targets is computed once."""
+    import torch
+
+    nodes, place = torch.unique(batch.positions, return_inverse=True)
+    return row_logits(backbone, model, batch.inputs, nodes)[place]
+
+
+def _last(backbone: Backbone, model: Any, batch: MicroBatch) -> torch.Tensor:
+    """Logits [B * A, V] at the last A positions of padded sequences."""
     arguments: dict[str, Any] = {**batch.inputs, "use_cache": False}
     if not backbone.accepts("position_ids"):
         arguments.pop("position_ids", None)
     answers = batch.targets.shape[1]
     if backbone.accepts("logits_to_keep"):
-        arguments["logits_to_keep"] = (
-            answers  # the head of a large vocabulary costs more than the rest of a small model
-        )
-    with backbone.computing():
-        logits = model(**arguments).logits[:, -answers:]  # [B, A, V]
-    losses = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), batch.targets.flatten(), reduction="none")
-    return (losses * batch.weights.flatten()).sum()
+        # The head of a large vocabulary costs more than the rest of a small model.
+        arguments["logits_to_keep"] = answers
+    logits: torch.Tensor = model(**arguments).logits[:, -answers:]
+    return logits.flatten(0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from instructerc.backbones.rows import Batching
 from instructerc.errors import UsageError
 
 Schedule = Literal["linear", "cosine", "constant"]
@@ -23,7 +24,8 @@ class TrainingSettings:
         schedule: How the rate falls after the warm-up.
         warmup: Share of all steps in which the rate rises.
         batch_size: Examples an optimiser step.
-        micro_batch: Examples that go through the model at once; changes speed and memory, not the gradient.
+        micro_batch: Padded examples that go through the model at once; changes speed and memory, not the gradient.
+        batching: Whether tokens that examples share are computed once; `auto` does so where that is exact.
         weight_decay: Of AdamW.
         betas: Of AdamW.
         gradient_clip: Largest norm of the gradient.
@@ -42,6 +44,7 @@ class TrainingSettings:
     warmup: float = 0.1
     batch_size: int = 16
     micro_batch: int | None = None
+    batching: Batching = "auto"
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.95)
     gradient_clip: float = 1.0

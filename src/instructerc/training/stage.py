@@ -10,16 +10,18 @@ from typing import Any, Protocol
 
 from instructerc.backbones.adapters import attach
 from instructerc.backbones.backbone import Backbone
-from instructerc.errors import TrainingError
+from instructerc.backbones.rows import use_trees
+from instructerc.errors import TrainingError, UnknownLabelError
 from instructerc.evaluation import evaluate
 from instructerc.prompts.example import Example
 from instructerc.recognition.artefact import Artefact, save_artefact
 from instructerc.recognition.recognizer import EmotionRecognizer
-from instructerc.training.batches import PaddedBatching, StepDataset
+from instructerc.training.batches import Batching, PaddedBatching, StepDataset
 from instructerc.training.checkpoints import last_checkpoint, remove_after, step_of
 from instructerc.training.curves import Curves
 from instructerc.training.settings import TrainingSettings
 from instructerc.training.trainer import build_trainer
+from instructerc.training.tree_batches import TreeBatching
 
 MODEL = "model"
 """Subfolder of the best epoch's model."""
@@ -101,6 +103,7 @@ def train_stage(
 
     Raises:
         TrainingError: There is nothing to train on, or nothing to train.
+        UnknownLabelError: A target is none of its candidates.
         NonFiniteLossError: The loss became NaN or infinite.
         PromptTooLongError: A prompt is too long even without its history.
     """
@@ -108,6 +111,10 @@ def train_stage(
 
     if not train:
         raise TrainingError("no labelled turn to train on: check data.corpus, and that its turns have emotions")
+    for example in (*train, *validation):
+        if example.target not in example.candidates:
+            place = f"conversation {example.conversation!r}, turn {example.turn}"
+            raise UnknownLabelError(str(example.target), example.candidates, place=place)
     if artefact.adapter is None:
         raise TrainingError("nothing would be trained: set adapter.method to lora or all")
     set_seed(settings.seed)  # before the adapters draw their first weights
@@ -118,19 +125,11 @@ def train_stage(
         prompt=artefact.prompt,
         batch_size=recognition_batch,
         max_length=artefact.max_length,
+        batching=settings.batching,
         mode="generate" if artefact.mode == "generate" else "score",
     )
     encoded = recognizer.encode(train)
-    dataset = StepDataset(
-        encoded,
-        PaddedBatching(
-            micro_batch=settings.micro_batch or min(settings.batch_size, 8),
-            pad=backbone.tokenizer.pad_token_id,
-            loss_weighting=settings.loss_weighting,
-        ),
-        settings.batch_size,
-        settings.seed,
-    )
+    dataset = StepDataset(encoded, _batching(backbone, settings), settings.batch_size, settings.seed)
     checkpoint = _start(folder, resume=resume)
     done = step_of(checkpoint) if checkpoint else 0
     curves = Curves.resume(folder / "curves.jsonl", step=done)
@@ -167,7 +166,8 @@ def train_stage(
     )
     steps = len(dataset) * settings.epochs
     watcher.started(steps=steps, done=done)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if not _stopped_early(settings, curves):  # a resumed stage that had stopped early has nothing left to do
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     best = curves.best
     return StageResult(
         folder=folder,
@@ -176,6 +176,24 @@ def train_stage(
         curves=tuple(curves.rows),
         steps=steps,
         dropped_turns=sum(example.dropped_turns for example in encoded),
+    )
+
+
+def _stopped_early(settings: TrainingSettings, curves: Curves) -> bool:
+    return (
+        settings.early_stopping is not None
+        and bool(curves.evaluations)
+        and curves.since_best >= settings.early_stopping
+    )
+
+
+def _batching(backbone: Backbone, settings: TrainingSettings) -> Batching:
+    if use_trees(backbone, settings.batching):
+        return TreeBatching(backbone=backbone, loss_weighting=settings.loss_weighting)
+    return PaddedBatching(
+        micro_batch=settings.micro_batch or min(settings.batch_size, 8),
+        pad=backbone.tokenizer.pad_token_id,
+        loss_weighting=settings.loss_weighting,
     )
 
 

@@ -192,7 +192,8 @@ def _only_item(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _to(batch: MicroBatch, device: torch.device) -> MicroBatch:
     inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
-    return MicroBatch(inputs, batch.targets.to(device), batch.weights.to(device))
+    positions = None if batch.positions is None else batch.positions.to(device)
+    return MicroBatch(inputs, batch.targets.to(device), batch.weights.to(device), positions)
 
 
 @dataclass(slots=True)
@@ -220,9 +221,10 @@ class Course:
         self.dataset.epoch = state.global_step // len(self.dataset)
 
     def step_ends(self, state: Any, control: Any) -> None:
-        """Saves every so many steps."""
+        """Saves every so many steps, but never at an epoch's end before its validation: a resume would skip that."""
         self.on_step(state.global_step, None)
-        if self.settings.save_every and state.global_step % self.settings.save_every == 0:
+        every, done = self.settings.save_every, state.global_step
+        if every and done % every == 0 and done % len(self.dataset):
             control.should_save = True
 
     def epoch_ends(self, state: Any, control: Any) -> None:

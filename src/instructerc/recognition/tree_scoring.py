@@ -1,0 +1,80 @@
+"""Scoring by token trees: all labels under all prompts of a conversation, one forward pass a row.
+
+```
+history ── turn ── statement ─┬─ joy
+        │                     ├─ sad ── ness        every shared token is computed once; the end token is never a
+        │                     └─ …                  query, only a target
+        └─ turn ── turn ── statement ─┬─ …
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.rows import row_budget, row_inputs, row_logits
+from instructerc.backbones.tokens import EncodedExample
+from instructerc.recognition.scoring import Progress
+from instructerc.trees.packing import Row, pack
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeScoring:
+    """Scores prompts as packed token trees. Only for backbones that take them.
+
+    Attributes:
+        budget: Tokens a row; None takes what suits the device.
+    """
+
+    budget: int | None = None
+
+    def score(
+        self, backbone: Backbone, examples: Sequence[EncodedExample], *, progress: Progress | None = None
+    ) -> list[list[float]]:
+        """The log-likelihood of every answer of every example, in order; equal to `PaddedScoring`."""
+        owners: list[tuple[int, int]] = []  # example and answer of each sequence
+        sequences: list[tuple[int, ...]] = []
+        groups: dict[str, list[int]] = {}
+        for position, example in enumerate(examples):
+            for number, answer in enumerate(example.answers):
+                groups.setdefault(example.conversation, []).append(len(sequences))
+                owners.append((position, number))
+                sequences.append((*example.prompt, *answer[:-1]))
+        scores: list[list[float]] = [[0.0] * len(example.answers) for example in examples]
+        waiting = [len(example.answers) for example in examples]
+        for row in pack(list(groups.values()), sequences, budget=self.budget or row_budget(backbone)):
+            answers = [examples[owners[sequence][0]].answers[owners[sequence][1]] for sequence in row.sequences]
+            for sequence, value in zip(row.sequences, _score_row(backbone, row, answers), strict=True):
+                position, number = owners[sequence]
+                scores[position][number] = value
+                waiting[position] -= 1
+                if progress and not waiting[position]:
+                    progress(1)
+        return scores
+
+
+def _score_row(backbone: Backbone, row: Row, answers: Sequence[Sequence[int]]) -> list[float]:
+    """Log-likelihood of each answer: at the last tokens of its path, the probability of what comes next."""
+    import torch
+
+    parents = [path[-len(answer) :].tolist() for path, answer in zip(row.paths, answers, strict=True)]
+    needed = sorted({node for nodes in parents for node in nodes})
+    place = {node: number for number, node in enumerate(needed)}
+    inputs = {name: tensor.to(backbone.device) for name, tensor in row_inputs(backbone, row).items()}
+    with torch.inference_mode(), backbone.computing():
+        logits = row_logits(backbone, backbone.model, inputs, needed)  # [P, V]
+        total = logits.logsumexp(dim=-1)  # [P]
+    at = torch.tensor([place[node] for nodes in parents for node in nodes], device=logits.device)
+    token = torch.tensor([token for answer in answers for token in answer], device=logits.device)
+    values = (logits[at, token] - total[at]).double()
+    return _sums(values, [len(answer) for answer in answers])
+
+
+def _sums(values: torch.Tensor, lengths: Sequence[int]) -> list[float]:
+    return [float(part.sum()) for part in values.split(list(lengths))]

@@ -1,0 +1,91 @@
+"""Scoring by token trees gives what reading every prompt and label alone gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from instructerc.assets.embedded import PACKAGE
+from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.loading import load_backbone
+from instructerc.backbones.rows import takes_trees, use_trees
+from instructerc.backbones.tokens import EncodedExample, PromptEncoder
+from instructerc.errors import BackboneError, UsageError
+from instructerc.prompts import PromptSpec
+from instructerc.recognition.scoring import PaddedScoring
+from instructerc.recognition.tree_scoring import TreeScoring
+from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus, tiny_llama
+from tests.tiny_models import load, log_likelihoods_alone, tiny_bloom, tiny_mistral
+
+FAMILIES: dict[str, Callable[[Path], Path]] = {
+    "llama": tiny_llama,
+    "mistral, whose window is shorter than a prompt": tiny_mistral,
+}
+PREFIXES = ("joy", "joyful", "joyfulness", "sad")
+
+
+def encode(backbone: Backbone, labels: Sequence[str] = TINY_LABELS) -> list[EncodedExample]:
+    spec = PromptSpec(labels=tuple(labels), wording="compact-repeated")
+    encoder = PromptEncoder(backbone.tokenizer, backbone.context)
+    chats = (tiny_conversation(), *tiny_corpus().test[:2])
+    return encoder.encode_all(example for chat in chats for example in spec.examples(chat))
+
+
+def assert_equal(found: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) -> None:
+    assert len(found) == len(expected)
+    for row, right in zip(found, expected, strict=True):
+        assert row == pytest.approx(right, rel=0, abs=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("labels", [TINY_LABELS, PREFIXES], ids=["labels", "labels that begin with one another"])
+def test_scores_are_those_of_each_answer_read_alone(family: str, labels: tuple[str, ...], tmp_path: Path) -> None:
+    backbone = load(FAMILIES[family](tmp_path))
+    examples = encode(backbone, labels)
+    expected = [log_likelihoods_alone(backbone, example) for example in examples]
+    assert_equal(TreeScoring().score(backbone, examples), expected)
+
+
+@pytest.mark.parametrize("budget", [1, 40, 100_000])
+def test_the_budget_of_a_row_changes_no_score(budget: int, tmp_path: Path) -> None:
+    backbone = load(tiny_llama(tmp_path))
+    examples = encode(backbone)
+    assert_equal(TreeScoring(budget=budget).score(backbone, examples), PaddedScoring().score(backbone, examples))
+
+
+def test_progress_counts_every_example_once(tmp_path: Path) -> None:
+    backbone = load(tiny_llama(tmp_path))
+    examples = encode(backbone)
+    told: list[int] = []
+    TreeScoring(budget=30).score(backbone, examples, progress=told.append)
+    assert sum(told) == len(examples)
+
+
+def test_the_embedded_backbone_scores_the_same_both_ways() -> None:
+    pytest.importorskip(PACKAGE, reason="the extra `offline` is not installed")
+    backbone = load_backbone("embedded", precision="float32", device="cpu")
+    examples = encode(backbone)
+    assert_equal(TreeScoring().score(backbone, examples), PaddedScoring().score(backbone, examples))
+
+
+def test_eager_attention_gets_an_additive_mask(tmp_path: Path) -> None:
+    backbone = load(tiny_llama(tmp_path))
+    examples = encode(backbone)
+    expected = TreeScoring().score(backbone, examples)
+    backbone.model.set_attn_implementation("eager")
+    assert_equal(TreeScoring().score(backbone, examples), expected)
+
+
+def test_a_backbone_with_alibi_reads_padded_batches(tmp_path: Path) -> None:
+    backbone = load(tiny_bloom(tmp_path))
+    assert not takes_trees(backbone)
+    assert not use_trees(backbone, "auto")
+    with pytest.raises(BackboneError, match="set batching to auto"):
+        use_trees(backbone, "tree")
+
+
+def test_a_misspelt_batching_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'trees': choose one of auto, tree, padded"):
+        use_trees(load(tiny_llama(tmp_path)), "trees")  # type: ignore[arg-type]
