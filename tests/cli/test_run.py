@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from instructerc.cli import app
+from instructerc.cli.progress import TerminalWatcher
 from instructerc.cli.run import parse_seeds
 from instructerc.errors import UsageError
 from instructerc.experiments.resolve import Resolved
@@ -24,6 +26,7 @@ RUNNER = CliRunner()
 class FakeResult:
     folder: Path
     weighted_f1: float
+    baselines: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {"folder": self.folder.as_posix(), "weighted_f1": self.weighted_f1}
@@ -34,9 +37,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Resolved, bool]]:
     """Replaces the run by one that costs nothing; its figure is the seed in percent."""
     made: list[tuple[Resolved, bool]] = []
 
-    def run_recipe(resolved: Resolved, *, resume: bool, progress: bool) -> FakeResult:
+    def run_recipe(resolved: Resolved, *, resume: bool, watcher: object) -> FakeResult:
         made.append((resolved, resume))
-        assert isinstance(progress, bool)
+        assert isinstance(watcher, TerminalWatcher)
         assert resolved.recipe.output.folder is not None
         return FakeResult(resolved.recipe.output.folder, resolved.recipe.seed / 100)
 

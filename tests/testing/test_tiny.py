@@ -64,10 +64,7 @@ def test_the_tiny_corpus_has_every_label_in_every_split() -> None:
 
 def test_one_of_its_turns_can_be_understood_from_its_context_only() -> None:
     meanings = {
-        utterance.emotion
-        for chat in tiny_corpus().train
-        for utterance in chat.utterances
-        if utterance.text == "Great."
+        utterance.emotion for chat in tiny_corpus().train for utterance in chat.utterances if utterance.text == "Great."
     }
     assert meanings == {"joy", "anger"}
 

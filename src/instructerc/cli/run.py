@@ -112,8 +112,8 @@ def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
         results.append(result)
         if not json:
             typer.echo(f"W-F1 {100 * result.weighted_f1:.2f}  seed {resolved.recipe.seed}  {result.folder}")
-            for name, scores in result.report.baselines.items():
-                typer.echo(f"     {100 * scores.weighted_f1:.2f}  {name}")
+            for name, figure in result.baselines.items():
+                typer.echo(f"     {100 * figure:.2f}  {name}")
     if json:
         typer.echo(json_module.dumps(_summary(results), indent=2, ensure_ascii=False))
     elif len(results) > 1:

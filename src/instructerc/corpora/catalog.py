@@ -145,7 +145,7 @@ _SOURCES = (
         licence="CC0-1.0",
         homepage="part of this package",
         citation="none needed",
-        counts={},
+        counts=_counts((384, 3781), (68, 640), (113, 1099)),
     ),
     Source(
         name="meld",

@@ -25,6 +25,10 @@ IEMOCAP_SPEAKERS = ("M", "F")
 """IEMOCAP numbers its speakers by sex, not by who speaks first (method §3)."""
 
 
+VERBATIM_WORDINGS = ("released", "plain")
+"""Wordings of the released code, whose MELD texts hold damaged characters."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunData:
     """What a run learns from and is measured on.
@@ -76,7 +80,7 @@ def prepare_data(recipe: Recipe) -> RunData:
     """
     if recipe.data.prompts is not None:
         return _from_prompts(recipe, recipe.data.prompts)
-    corpus = _limited(_load(recipe.data), recipe.data.limit)
+    corpus = _limited(_load(recipe), recipe.data.limit)
     labels = SOURCES[corpus.name].labels if corpus.name in SOURCES else label_set_of(corpus.labels)
     spec = PromptSpec(
         labels=corpus.labels,
@@ -88,10 +92,13 @@ def prepare_data(recipe: Recipe) -> RunData:
     return RunData(name=corpus.name, corpus=corpus, labels=labels, spec=spec, prompts={}, hash=corpus_hash(corpus))
 
 
-def _load(data: DataSettings) -> Corpus:
+def _load(recipe: Recipe) -> Corpus:
+    data = recipe.data
     columns = None if data.columns is None else Columns(**data.columns.model_dump())
     if data.corpus in SOURCES:
-        return load_corpus(data.corpus, folder=data.folder)
+        # The released wording is exact to the byte, so that its texts are those of the released files.
+        verbatim = recipe.prompt.wording in VERBATIM_WORDINGS
+        return load_corpus(data.corpus, folder=data.folder, repair=not verbatim)
     return load_corpus(data.corpus, labels=_labels_of(data), columns=columns)
 
 

@@ -65,6 +65,11 @@ class RunResult:
         """Weighted F1 on the measured split, a fraction."""
         return self.report.main.weighted_f1
 
+    @property
+    def baselines(self) -> dict[str, float]:
+        """Weighted F1 of the baselines on the same split, by name, fractions."""
+        return {name: scores.weighted_f1 for name, scores in self.report.baselines.items()}
+
     def to_json(self) -> dict[str, Any]:
         """The figures that scripts want."""
         return {
@@ -72,7 +77,7 @@ class RunResult:
             "split": self.report.main_split,
             "weighted_f1": self.weighted_f1,
             "scores": self.report.main.to_json(),
-            "baselines": {name: scores.weighted_f1 for name, scores in self.report.baselines.items()},
+            "baselines": self.baselines,
             "seconds": round(self.seconds, 1),
         }
 

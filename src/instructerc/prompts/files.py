@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from instructerc.conversation import Conversation, Corpus, Split
+from instructerc.assets import write_atomically
+from instructerc.conversation import Conversation, Corpus, Split, Utterance
 from instructerc.errors import InvalidRowsError, Problem, UnreadableFileError, UsageError
 from instructerc.prompts.example import Example, Segment
 from instructerc.prompts.spec import PromptSpec
@@ -17,6 +19,9 @@ Content = Literal["recognition", "speaker_identification", "mixed", "prediction"
 
 SEPARATOR = "***"
 """Stands between main and prediction prompt in the released files. Ours never split a text at it."""
+
+PROBE = Conversation("probe", (Utterance("A", "Well?"), Utterance("B", "Well.")))
+"""Tells whether a wording has words for a task before a file is made."""
 
 FILE_NAMES: dict[Split, str] = {"train": "train.json", "validation": "valid.json", "test": "test.json"}
 """Names of the released files."""
@@ -64,7 +69,7 @@ def _rows(
 def export_prompts(
     corpus: Corpus, spec: PromptSpec, folder: Path, *, content: Content = "recognition"
 ) -> dict[Split, Path]:
-    """Writes the prompt files of a corpus: `train.json`, `valid.json`, `test.json`.
+    """Writes the prompt files of a corpus: `train.json`, `valid.json`, `test.json`, each whole or not at all.
 
     Args:
         corpus: Where the conversations come from. The released files were made from the COSMIC pickles.
@@ -80,16 +85,13 @@ def export_prompts(
     """
     if content not in get_args(Content):
         raise UsageError(f"content {content!r} is unknown: choose one of {', '.join(get_args(Content))}")
-    probe = next((conversation for _, part in corpus.splits() for conversation in part), None)
-    if probe is not None:
-        list(_rows(probe, 0, spec, content=content, split="train"))
-    folder.mkdir(parents=True, exist_ok=True)
+    list(_rows(PROBE, 1, spec, content=content, split="train"))
     paths: dict[Split, Path] = {}
     for split, conversations in corpus.splits():
-        paths[split] = folder / FILE_NAMES[split]
-        with paths[split].open("w", encoding="utf-8", newline="\n") as file:
-            for line in prompt_lines(conversations, spec, content=content, split=split):
-                file.write(line + "\n")
+        lines = prompt_lines(conversations, spec, content=content, split=split)
+        # Half a surrogate pair has no UTF-8; a backslash in front of its number is JSON's own way to write it.
+        text = "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
+        paths[split] = write_atomically(folder / FILE_NAMES[split], text)
     return paths
 
 
@@ -101,32 +103,26 @@ def read_prompts(path: Path, *, candidates: tuple[str, ...] = ()) -> tuple[Examp
         candidates: The closed answer set; by default every target of the file, in order of first appearance.
 
     Returns:
-        Examples whose conversation is the file's name and whose turn is the line, from 0.
+        Examples whose conversation is the file's name and whose turn is the row, from 0.
 
     Raises:
         UnreadableFileError: The file is missing, empty, or not UTF-8.
         InvalidRowsError: Lines break the schema; all of them are named.
     """
-    rows = list(_read_rows(path))
+    rows = _read_rows(path, candidates)
     answers = candidates or tuple(dict.fromkeys(target for _, target in rows))
     return tuple(
-        Example(path.name, line, "recognition", (Segment("opaque", text),), answers, target)
-        for line, (text, target) in enumerate(rows)
+        Example(path.name, number, "recognition", (Segment("opaque", text),), answers, target)
+        for number, (text, target) in enumerate(rows)
     )
 
 
-def _read_rows(path: Path) -> list[tuple[str, str]]:
-    try:
-        lines = path.read_bytes().decode("utf-8").split("\n")
-    except FileNotFoundError:
-        raise UnreadableFileError(f"{path}: no such file: give a file of lines {{'input': …, 'target': …}}") from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise UnreadableFileError(f"{path}: cannot be read as UTF-8 text ({error}): convert it") from None
+def _read_rows(path: Path, candidates: tuple[str, ...]) -> list[tuple[str, str]]:
     rows, problems = [], []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        fault = _fault_of(line)
+        fault = _fault_of(line, candidates)
         if fault:
             problems.append(Problem(path, number, None, fault))
         else:
@@ -139,14 +135,36 @@ def _read_rows(path: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def _fault_of(line: str) -> str | None:
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UnreadableFileError(f"{path}: no such file: give a file of lines {{'input': …, 'target': …}}") from None
+    except IsADirectoryError:
+        raise UnreadableFileError(f"{path}: is a folder: give a file of lines {{'input': …, 'target': …}}") from None
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(f"{path}: is not UTF-8 text ({error}): convert it") from None
+    except OSError as error:
+        raise UnreadableFileError(f"{path}: cannot be read ({error.strerror}): check the file") from None
+
+
+def _fault_of(line: str, candidates: tuple[str, ...]) -> str | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         return f"is no JSON object ({error}): write {{'input': …, 'target': …}}"
     if not isinstance(record, dict):
         return f"is {type(record).__name__}, not an object: write {{'input': …, 'target': …}}"
-    for key in ("input", "target"):
-        if not isinstance(record.get(key), str):
-            return f"{key!r} is {record.get(key)!r}: write a text"
-    return None
+    faults = (_fault_of_text(record, key) for key in ("input", "target"))
+    fault = next(filter(None, faults), None)
+    if not fault and candidates and record["target"] not in candidates:
+        return f"'target' is {reprlib.repr(record['target'])}: write one of {', '.join(candidates)}"
+    return fault
+
+
+def _fault_of_text(record: dict[str, Any], key: str) -> str | None:
+    if key not in record:
+        return f"lacks {key!r}: write {{'input': …, 'target': …}}"
+    if not isinstance(record[key], str):
+        return f"{key!r} is {reprlib.repr(record[key])}: write a text"
+    return None if record[key].strip() else f"{key!r} is blank: write a text"

@@ -96,6 +96,7 @@ def load_source(
     format: str | None,  # noqa: A002
     labels: str | None,
     allow_empty: bool,
+    repair: bool = True,
 ) -> Corpus:
     """The corpus that the options of a command mean.
 
@@ -112,7 +113,7 @@ def load_source(
     named = parse_columns(columns) if columns else None
     path = Path(source)
     if source in SOURCES or not path.exists():
-        return load_corpus(source, folder=folder, labels=label_set, columns=named, format=format)
+        return load_corpus(source, folder=folder, labels=label_set, columns=named, format=format, repair=repair)
     if folder is not None:
         raise UsageError(f"{path}: --folder goes with a named corpus only: give the path alone")
     return load_path_corpus(path, columns=named, labels=label_set, format=format, allow_empty=allow_empty)

@@ -1,0 +1,128 @@
+"""`instructerc data export`: prompt files, as the released scripts write them."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from instructerc.cli.data.options import (
+    AllowEmpty,
+    ColumnPairs,
+    Folder,
+    Format,
+    Json,
+    Labels,
+    Source,
+    load_source,
+)
+from instructerc.errors import UsageError
+
+PUBLISHED_WORDINGS = ("released", "plain")
+"""Their published files hold MELD's texts with the damaged characters of its pickle."""
+
+
+def export(
+    source: Source,
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where train.json, valid.json and test.json go.")
+    ],
+    wording: Annotated[
+        str, typer.Option("--wording", help="released, paper, compact, compact-repeated or plain.")
+    ] = "released",
+    content: Annotated[
+        str, typer.Option("--content", help="recognition, speaker_identification, mixed or prediction.")
+    ] = "recognition",
+    window: Annotated[
+        str, typer.Option("--window", metavar="TURNS", help="Turns before the target turn, or all.")
+    ] = "12",
+    stride: Annotated[int, typer.Option("--stride", help="Turns by which the start of the window moves.")] = 1,
+    context: Annotated[
+        str, typer.Option("--context", help="past, or both to show turns after the target too.")
+    ] = "past",
+    speakers: Annotated[
+        str, typer.Option("--speakers", help="index to number them, name to call them as the source does.")
+    ] = "index",
+    repair: Annotated[
+        bool | None,
+        typer.Option(
+            "--repair/--no-repair",
+            help="Whether MELD's damaged characters are repaired. [default: no for the wordings released and plain of "
+            "a -cosmic corpus, whose published files hold them; else yes]",
+        ),
+    ] = None,
+    folder: Folder = None,
+    columns: ColumnPairs = None,
+    format: Format = None,  # noqa: A002
+    labels: Labels = None,
+    allow_empty: AllowEmpty = False,
+    json: Json = False,
+) -> None:
+    """Write the prompt files of a corpus.
+
+    A line a prompt: {"input": …, "target": …}. Turns without an emotion are shown, and not asked about. Prints the
+    path, the number of lines and the sha256 of each file. In the wordings released and plain, the files of meld-cosmic
+    and emorynlp-cosmic are those that the released scripts write, byte for byte.
+    """
+    from instructerc.assets import sha256_of
+    from instructerc.cli.tables import text_table
+    from instructerc.prompts.files import export_prompts
+
+    spec = {
+        "wording": wording,
+        "window": _window(window, stride, context),
+        "speakers": speakers,
+        "speaker_order": _speaker_order(source),
+    }
+    _check(spec)
+    corpus = load_source(
+        source,
+        folder=folder,
+        columns=columns,
+        format=format,
+        labels=labels,
+        allow_empty=allow_empty,
+        repair=_is_repaired(source, wording) if repair is None else repair,
+    )
+    paths = export_prompts(corpus, _check(spec, labels=corpus.labels), out, content=content)  # type: ignore[arg-type]
+    rows = [
+        {"split": split, "path": str(path), "lines": _count_lines(path), "sha256": sha256_of(path)}
+        for split, path in paths.items()
+    ]
+    if json:
+        typer.echo(json_module.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    typer.echo(text_table([[str(row[key]) for key in ("path", "lines", "sha256")] for row in rows], right=(1,)))
+
+
+def _check(settings: dict[str, Any], *, labels: tuple[str, ...] = ()) -> Any:
+    """The spec; a wrong setting is told before a corpus is read."""
+    from instructerc.prompts.spec import PromptSpec
+
+    return PromptSpec(labels=labels, **settings)
+
+
+def _window(size: str, stride: int, context: str) -> Any:
+    from instructerc.prompts.window import Window
+
+    if size != "all" and not size.isdecimal():
+        raise UsageError(f"--window {size}: give the number of turns before the target, 0 or more, or all")
+    return Window(size=None if size == "all" else int(size), stride=stride, context=context)  # type: ignore[arg-type]
+
+
+def _speaker_order(source: str) -> tuple[str, ...]:
+    from instructerc.experiments.data import IEMOCAP_SPEAKERS
+
+    return IEMOCAP_SPEAKERS if source in ("iemocap", "iemocap-cosmic") else ()
+
+
+def _is_repaired(source: str, wording: str) -> bool:
+    return not (wording in PUBLISHED_WORDINGS and source.endswith("-cosmic"))
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
