@@ -72,7 +72,15 @@ def test_explain_is_json_on_request() -> None:
 
 
 def test_one_run_prints_its_figure_and_its_folder(calls: list[Any]) -> None:
-    assert invoke("quickstart").split() == ["W-F1", "42.00", "seed", "42", str(Path("runs/quickstart-42"))]
+    assert invoke("quickstart").split() == [
+        "W-F1",
+        "42.00",
+        "seed",
+        "42",
+        "context",
+        "past",
+        str(Path("runs/quickstart-42")),
+    ]
     assert [resume for _, resume in calls] == [False]
 
 

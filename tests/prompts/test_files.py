@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,11 @@ def test_an_export_writes_what_the_lines_say(
     plain = {row["split"]: row["sha256"] for row in rows if (row["pipeline"], row["corpus"]) == ("plain", "EmoryNLP")}
     assert sums == plain
     assert [path.name for path in paths.values()] == ["train.json", "valid.json", "test.json"]
-    assert sorted(os.listdir(tmp_path / "new" / "folder")) == ["test.json", "train.json", "valid.json"]
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
+        "test.json",
+        "train.json",
+        "valid.json",
+    ]
 
 
 def targets(content: Content, split: Split) -> list[str]:
@@ -194,11 +197,11 @@ def test_a_file_without_a_row_is_named(content: str, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFileError, match="nowhere.json: no such file: give a file of lines"):
+    with pytest.raises(UnreadableFileError, match=r"nowhere\.json: no such file: give a file of lines"):
         read_prompts(tmp_path / "nowhere.json")
     with pytest.raises(UnreadableFileError, match="is a folder: give a file of lines"):
         read_prompts(tmp_path)
-    with pytest.raises(UnreadableFileError, match="is not UTF-8 text .*0xe9 in position 11.*: convert it"):
+    with pytest.raises(UnreadableFileError, match=r"is not UTF-8 text .*0xe9 in position 11.*: convert it"):
         read_prompts(write(tmp_path, '{"input": "é"}'.encode("latin-1")))
 
 

@@ -15,6 +15,7 @@ from instructerc.evaluation import evaluate
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.testing import TINY_LABELS, tiny_corpus
 from instructerc.training import trainer
+from instructerc.training.batches import StepDataset
 from tests.training.runs import ALL, LORA, STEPS, Log, examples, rows, train, validations, weights
 
 QUICK: dict[str, Any] = {"learning_rate": 2e-2}
@@ -122,6 +123,29 @@ def test_training_stops_early_where_nothing_gets_better(
     result = train(llama_folder, tmp_path, epochs=5, early_stopping=2)
     assert (result.best_epoch, result.best["weighted_f1"]) == (2, 0.6)
     assert len(validations(tmp_path)) == 4
+
+
+def test_a_worse_epochs_model_does_not_replace_the_best(
+    llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worsening(monkeypatch, [0.4, 0.6, 0.5])
+    train(llama_folder, tmp_path, epochs=3, keep="all")
+    saved = [(tmp_path / "epochs" / f"epoch-{epoch}" / PARAMETERS).read_bytes() for epoch in (1, 2, 3)]
+    assert [kept == weights(tmp_path) for kept in saved] == [False, True, False]
+
+
+def test_every_epoch_is_served_in_its_own_order(
+    llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, served = StepDataset.__getitem__, []
+
+    def noted(dataset: StepDataset, step: int) -> Any:
+        served.append((dataset.epoch, step))
+        return real(dataset, step)
+
+    monkeypatch.setattr(StepDataset, "__getitem__", noted)
+    train(llama_folder, tmp_path, epochs=2)
+    assert served == [(epoch, step) for epoch in range(2) for step in range(STEPS)]
 
 
 def test_without_patience_every_epoch_is_trained(

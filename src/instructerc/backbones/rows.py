@@ -65,9 +65,13 @@ def use_trees(backbone: Backbone, batching: Batching) -> bool:
     return able and batching != "padded"
 
 
-def row_budget(backbone: Backbone) -> int:
-    """Tokens that a row should hold on the backbone's device."""
-    return ROW_TOKENS if backbone.device.type == "cpu" else ACCELERATOR_ROW_TOKENS
+def row_budget(backbone: Backbone, sequences: Sequence[Sequence[int]]) -> int:
+    """Tokens that a row should hold on the backbone's device.
+
+    Room for the longest sequence and a few siblings at least: a smaller row would read its trunk once for each label.
+    """
+    usual = ROW_TOKENS if backbone.device.type == "cpu" else ACCELERATOR_ROW_TOKENS
+    return max(usual, max(map(len, sequences), default=0) + usual // 2)
 
 
 def row_inputs(backbone: Backbone, row: Row) -> dict[str, torch.Tensor]:

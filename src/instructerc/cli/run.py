@@ -111,7 +111,8 @@ def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
             result = run_recipe(resolved, resume=resume, watcher=watcher)
         results.append(result)
         if not json:
-            typer.echo(f"W-F1 {100 * result.weighted_f1:.2f}  seed {resolved.recipe.seed}  {result.folder}")
+            shown = f"seed {resolved.recipe.seed}  context {resolved.recipe.window.context}  {result.folder}"
+            typer.echo(f"W-F1 {100 * result.weighted_f1:.2f}  {shown}")
             for name, figure in result.baselines.items():
                 typer.echo(f"     {100 * figure:.2f}  {name}")
     if json:

@@ -75,6 +75,7 @@ class RunResult:
         return {
             "folder": str(self.folder),
             "split": self.report.main_split,
+            "window": self.report.provenance["Method"]["window"],
             "weighted_f1": self.weighted_f1,
             "scores": self.report.main.to_json(),
             "baselines": self.baselines,
@@ -329,8 +330,11 @@ def _provenance(resolved: Resolved, data: RunData, folder: Path, *, seconds: flo
         "Method": {
             "backbone": recipe.backbone.name,
             "wording": recipe.prompt.wording,
-            "window": json.dumps(data.spec.window.to_json()),
+            "window": ", ".join(f"{name} {value}" for name, value in data.spec.window.to_json().items()),
             "adapter": recipe.adapter.method,
+            "dtype": recipe.backbone.dtype,
+            "precision": recipe.training.precision,
+            "batching": recipe.training.batching,
             "learning rate": recipe.training.learning_rate,
             "epochs": recipe.training.epochs,
             "recognition": recipe.recognition.mode,

@@ -48,7 +48,8 @@ class TreeScoring:
                 sequences.append((*example.prompt, *answer[:-1]))
         scores: list[list[float]] = [[0.0] * len(example.answers) for example in examples]
         waiting = [len(example.answers) for example in examples]
-        for row in pack(list(groups.values()), sequences, budget=self.budget or row_budget(backbone)):
+        budget = self.budget or row_budget(backbone, sequences)
+        for row in pack(list(groups.values()), sequences, budget=budget):
             answers = [examples[owners[sequence][0]].answers[owners[sequence][1]] for sequence in row.sequences]
             for sequence, value in zip(row.sequences, _score_row(backbone, row, answers), strict=True):
                 position, number = owners[sequence]

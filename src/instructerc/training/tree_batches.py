@@ -51,7 +51,7 @@ class TreeBatching:
         for position, example in enumerate(examples):
             groups.setdefault(example.conversation, []).append(position)
         sequences = [(*example.prompt, *target_answer(example)[:-1]) for example in examples]
-        rows = pack(list(groups.values()), sequences, budget=self.budget or row_budget(self.backbone))
+        rows = pack(list(groups.values()), sequences, budget=self.budget or row_budget(self.backbone, sequences))
         return [self._micro_batch(row, examples) for row in rows]
 
     def _micro_batch(self, row: Row, examples: Sequence[EncodedExample]) -> MicroBatch:

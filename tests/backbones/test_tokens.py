@@ -1,0 +1,369 @@
+"""From examples to token ids: text stays text, and what goes when a prompt is too long."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instructerc.assets.embedded import embedded_model_directory
+from instructerc.backbones.embedded import load_embedded_tokenizer
+from instructerc.backbones.loading import prepare_tokenizer
+from instructerc.backbones.tokens import PromptEncoder
+from instructerc.conversation import Conversation, Utterance
+from instructerc.errors import PromptTooLongError
+from instructerc.prompts import WORDINGS, Example, PromptSpec, Segment, Window
+from tests.tiny_models import tiny_llama
+
+PLENTY = 1_000_000
+LABELS = ("joy", "anger", "frustrated")
+CONTROL = (
+    *("<s>", "</s>", "<unk>", "<pad>", "[CLS]", "[SEP]", "[MASK]", "[PAD]", "[UNK]", "<|endoftext|>", "<|im_start|>"),
+    *("<|im_end|>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]", "[control_8]", "<think>", "</think>"),
+    *("<<SYS>>", "<|eot_id|>", "<｜User｜>", "<0x0A>", "▁", "##s", "<mask>"),
+)
+
+
+def llama2(shared: Path, _: Path) -> Any:
+    from transformers import LlamaTokenizer
+
+    return LlamaTokenizer(tokenizer_file=str(shared / "tokenizers/llama2/tokenizer.json"))
+
+
+def gpt2(shared: Path, _: Path) -> Any:
+    from transformers import GPT2Tokenizer
+
+    folder = shared / "tokenizers/gpt2"
+    return GPT2Tokenizer(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"))
+
+
+def _mistral(shared: Path, name: str, folder: Path) -> Any:
+    from transformers import LlamaTokenizer
+
+    shutil.copy(shared / "tokenizers/mistral" / name, folder / "tokenizer.model")
+    # As the configurations of Mistral's repositories say.
+    return LlamaTokenizer.from_pretrained(folder, add_bos_token=True)
+
+
+def mistral_v1(shared: Path, folder: Path) -> Any:
+    return _mistral(shared, "tokenizer.model.v1", folder)
+
+
+def mistral_v3(shared: Path, folder: Path) -> Any:
+    """Its 768 control pieces, [INST] among them, are added tokens."""
+    return _mistral(shared, "mistral_instruct_tokenizer_240323.model.v3", folder)
+
+
+def embedded(*_: Path) -> Any:
+    return load_embedded_tokenizer(embedded_model_directory())
+
+
+def tiny(_: Path, folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_llama(folder))
+
+
+def thinking(shared: Path, folder: Path) -> Any:
+    """Like Qwen's: control tokens that are not flagged as special, beside added words and spaces that are text."""
+    from transformers import AddedToken
+
+    tokenizer = tiny(shared, folder)
+    tokenizer.add_tokens(
+        [AddedToken(text, special=False, normalized=False) for text in ("<think>", "</think>", "<｜User｜>", "[INST]")]
+    )
+    tokenizer.add_tokens([AddedToken("    ", special=False), AddedToken("COVID-19", special=False)])
+    return tokenizer
+
+
+def unigram(*_: Path) -> Any:
+    """SentencePiece's other model: it finds control pieces in its own vocabulary. Opens with [CLS], ends with </s>."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    control = ["<unk>", "<s>", "</s>", "[CLS]", "[SEP]"]
+    letters = ["▁", *map(chr, range(33, 127))]
+    scores = [(piece, 0.0) for piece in control] + [(letter, -5.0) for letter in letters]
+    tokenizer = Tokenizer(models.Unigram(scores, unk_id=0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A </s>", special_tokens=[("[CLS]", 3), ("</s>", 2)]
+    )
+    names = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "sep_token": "[SEP]", "cls_token": "[CLS]"}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+
+
+def one_for_both(_: Path, folder: Path) -> Any:
+    """Like OPT's: what opens a text is the end token."""
+    from tokenizers import processors
+
+    tokenizer = tiny(_, folder)
+    tokenizer.bos_token = "</s>"
+    end = tokenizer.eos_token_id
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="</s> $A", special_tokens=[("</s>", end)]
+    )
+    return tokenizer
+
+
+def closing(_: Path, folder: Path) -> Any:
+    """Like ChatGLM's: a token that belongs between prompt and answer."""
+    from tokenizers import processors
+
+    tokenizer = tiny(_, folder)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A <s>", special_tokens=[("<s>", tokenizer.bos_token_id)]
+    )
+    return tokenizer
+
+
+REAL = (llama2, mistral_v1, mistral_v3, gpt2)
+MADE = (embedded, tiny, thinking, unigram, one_for_both, closing)
+FAMILIES: Mapping[str, Callable[[Path, Path], Any]] = {family.__name__: family for family in (*REAL, *MADE)}
+OPENING = {"gpt2": 0, "closing": 0}
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
+def family(request: pytest.FixtureRequest, built: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+    name: str = request.param
+    if name not in built:
+        shared = request.getfixturevalue("shared") if FAMILIES[name] in REAL else Path()
+        built[name] = FAMILIES[name](shared, tmp_path_factory.mktemp(name))
+        prepare_tokenizer(built[name])
+    return name
+
+
+@pytest.fixture(scope="module")
+def tokenizer(family: str, built: dict[str, Any]) -> Any:
+    return built[family]
+
+
+def encoder_of(tokenizer: Any, limit: int = PLENTY) -> PromptEncoder:
+    return PromptEncoder(tokenizer, limit)
+
+
+def control_of(tokenizer: Any) -> set[int]:
+    """Every id that steers: special ones, and added ones that look like it."""
+    added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.content[0] in "<["}
+    unknown = {tokenizer.unk_token_id} - {tokenizer.bos_token_id, tokenizer.eos_token_id}
+    return (set(tokenizer.all_special_ids) | added) - unknown
+
+
+pieces = st.one_of(
+    st.sampled_from(CONTROL), st.text(max_size=6), st.sampled_from((" ", "\n", "\x00", "🙂", "a", "שלום"))
+)
+texts = st.lists(pieces, max_size=6).map("".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_text_never_becomes_a_control_token(tokenizer: Any, family: str, data: st.DataObject) -> None:
+    control = control_of(tokenizer)
+    own = st.sampled_from(sorted(token.content for token in tokenizer.added_tokens_decoder.values()))
+    said = data.draw(st.lists(st.one_of(texts, own), max_size=4).map("".join))
+    conversation = Conversation("c", (Utterance("</s>", said), Utterance("[SEP]", said)))
+    wording = data.draw(st.sampled_from(sorted(set(WORDINGS) - {"released"})))
+    spec = PromptSpec(labels=LABELS, wording=wording, speakers="name")
+    prompt = encoder_of(tokenizer).encode(spec.example(conversation, 1)).prompt
+    body = prompt[OPENING.get(family, 1) : -1 if family == "closing" else None]
+    assert control.isdisjoint(body)
+
+
+@pytest.mark.parametrize("text", [text for text in CONTROL if text.isascii()])
+def test_a_control_token_inside_a_text_is_no_unknown_token_either(tokenizer: Any, family: str, text: str) -> None:
+    prompt = encoder_of(tokenizer).encode_prompt(f"x{text} {text}y{text}")
+    assert control_of(tokenizer).isdisjoint(prompt[1:-1])
+    if (family, text) != ("unigram", "<unk>"):  # there the piece cannot be told from a character that is unknown
+        assert tokenizer.unk_token_id not in prompt[1:-1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=texts)
+def test_what_was_said_can_be_read_off_the_tokens(tokenizer: Any, family: str, text: str) -> None:
+    if family in ("embedded", "unigram"):
+        return  # these lose case, spaces or characters, whatever the text
+    ids = encoder_of(tokenizer).encode_prompt(text)
+    ids = ids[OPENING.get(family, 1) : -1 if family == "closing" else None]
+    read = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    if family in ("gpt2", "tiny", "thinking", "one_for_both", "closing"):
+        assert read == text
+    else:  # SentencePiece writes a space as ▁, and puts one in front
+        assert read.replace("▁", " ").strip(" ") == text.replace("▁", " ").strip(" ")
+
+
+def test_control_pieces_are_spelled_out(built: dict[str, Any], tmp_path: Path) -> None:
+    made = {family: FAMILIES[family](Path(), tmp_path / family) for family in ("thinking", "unigram", "embedded")}
+    for tokenizer in made.values():
+        prepare_tokenizer(tokenizer)
+    said = {family: encoder_of(made[family]).encode_prompt("a</s><think> [SEP]") for family in made}
+    tokens = {family: made[family].convert_ids_to_tokens(ids) for family, ids in said.items()}
+    assert tokens["thinking"] == ["<s>", "a", *"</s><think>", "Ġ", *"[SEP]"]
+    assert tokens["unigram"] == ["[CLS]", "▁", "a", *"</s><think>", "▁", *"[SEP]"]
+    assert tokens["embedded"] == ["[CLS]", *"a<", "/", "s", *"><", "think", ">", "[", "sep", "]"]
+
+
+def test_added_words_and_spaces_are_text(tmp_path: Path) -> None:
+    tokenizer = thinking(Path(), tmp_path)
+    prepare_tokenizer(tokenizer)
+    ids = encoder_of(tokenizer).encode_prompt("COVID-19    <｜User｜>")
+    assert tokenizer.convert_ids_to_tokens(ids[1:3]) == ["COVID-19", "    "]
+    assert tokenizer.decode(ids[3:]) == "<｜User｜>"
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800", "a\udc00b", "\x00", "\x00\x00", "🙂‍↔️", "\u202eabc\u202c", "", "\u0301", "\U0010ffff"]
+)
+def test_odd_characters_are_encoded(tokenizer: Any, text: str) -> None:
+    example = PromptSpec(labels=LABELS).example(Conversation("c", (Utterance("A", text),)), 0)
+    assert encoder_of(tokenizer).encode(example).dropped_turns == 0
+
+
+def test_a_prompt_ends_where_the_answer_begins(tokenizer: Any, family: str) -> None:
+    prompt = encoder_of(tokenizer).encode_prompt("joy")
+    end = tokenizer.eos_token_id
+    assert prompt[-1] != end
+    if family == "closing":
+        assert prompt[-1] == tokenizer.bos_token_id
+    if not OPENING.get(family, 1):
+        assert prompt[0] not in tokenizer.all_special_ids
+    elif family in ("embedded", "unigram"):
+        assert prompt[0] == tokenizer.cls_token_id
+    else:
+        assert prompt[0] == tokenizer.bos_token_id
+    empty = encoder_of(tokenizer).encode_prompt("")
+    assert empty == [prompt[0]] * OPENING.get(family, 1) + ([prompt[-1]] if family == "closing" else [])
+
+
+def test_a_label_is_tokenised_alone_and_the_end_token_follows(tokenizer: Any) -> None:
+    example = PromptSpec(labels=LABELS).example(Conversation("c", (Utterance("A", "Hi", "anger"),)), 0)
+    encoded = encoder_of(tokenizer).encode(example)
+    assert encoded.target == 1
+    for label, answer in zip(LABELS, encoded.answers, strict=True):
+        assert list(answer) == [*tokenizer(label, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        assert tokenizer.decode(answer[:-1], clean_up_tokenization_spaces=False).strip() == label
+
+
+@pytest.mark.parametrize(
+    ("family", "tokens"),
+    [
+        ("llama2", ["▁joy", "ful"]),
+        ("mistral_v1", ["▁joy", "ful"]),
+        ("mistral_v3", ["▁joy", "ful"]),
+        ("gpt2", ["joy", "ful"]),
+        ("embedded", ["joy", "##ful"]),
+    ],
+    indirect=["family"],
+)
+def test_no_stray_space_stands_before_a_label(tokenizer: Any, family: str, tokens: list[str]) -> None:
+    example = Example("c", 0, "recognition", (Segment("opaque", "x"),), ("joyful",), None)
+    encoded = encoder_of(tokenizer).encode(example)
+    assert tokenizer.convert_ids_to_tokens(list(encoded.answers[0][:-1])) == tokens
+    assert encoded.target is None
+
+
+def by_brute_force(encoder: PromptEncoder, example: Example, room: int) -> tuple[int, list[int]] | None:
+    """The smallest number of turns whose leaving makes the prompt fit."""
+    for dropped in range(len(example.droppable) + 1):
+        prompt = encoder.encode_prompt(example.without_oldest(dropped).prompt)
+        if len(prompt) <= room:
+            return dropped, prompt
+    return None
+
+
+runs = st.sampled_from(("=" * 9, "   ", "....", "aaaaaaa", "\n\n", "no no no", "Whatever!", "🙂"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_as_few_of_the_oldest_turns_go_as_have_to(tokenizer: Any, data: st.DataObject) -> None:
+    said = data.draw(st.lists(st.lists(st.one_of(runs, texts), max_size=3).map("".join), min_size=1, max_size=8))
+    conversation = Conversation("c", tuple(Utterance("AB"[turn % 2], text) for turn, text in enumerate(said)))
+    window = Window(size=None, context=data.draw(st.sampled_from(("past", "both"))))
+    spec = PromptSpec(labels=LABELS, wording=data.draw(st.sampled_from(sorted(WORDINGS))), window=window)
+    example = spec.example(conversation, data.draw(st.integers(0, len(said) - 1)))
+    whole = encoder_of(tokenizer)
+    answer = max(map(len, whole.encode(example).answers))
+    limit = data.draw(st.integers(1, len(whole.encode_prompt(example.prompt)) + answer + 2))
+    expected = by_brute_force(whole, example, limit - answer)
+    if expected is None:
+        with pytest.raises(PromptTooLongError):
+            encoder_of(tokenizer, limit).encode(example)
+        return
+    encoded = encoder_of(tokenizer, limit).encode(example)
+    assert (encoded.dropped_turns, list(encoded.prompt)) == expected
+    assert encoded.cut_tokens == 0
+    assert len(encoded.prompt) + answer <= limit
+
+
+def test_target_and_statement_stay_whole_to_the_last(tokenizer: Any) -> None:
+    conversation = Conversation("c", tuple(Utterance("A", f"turn {turn}") for turn in range(9)))
+    example = PromptSpec(labels=LABELS, wording="compact").example(conversation, 8)
+    whole = encoder_of(tokenizer)
+    shortest = whole.encode_prompt("Emotions: joy, anger, frustrated.\nA: turn 8\nA feels:")
+    answer = max(map(len, whole.encode(example).answers))
+    encoded = encoder_of(tokenizer, len(shortest) + answer).encode(example)
+    assert (list(encoded.prompt), encoded.dropped_turns) == (shortest, 8)
+    with pytest.raises(PromptTooLongError) as caught:
+        encoder_of(tokenizer, len(shortest) + answer - 1).encode(example)
+    assert str(caught.value) == (
+        "conversation 'c', turn 8: instruction, target turn and label statement are "
+        f"{len(shortest)} tokens, {len(shortest) - 1} fit: split the turn, or choose a backbone with a longer context"
+    )
+
+
+def test_a_limit_below_the_answers_is_no_negative_number(tokenizer: Any) -> None:
+    example = PromptSpec(labels=LABELS).example(Conversation("c", (Utterance("A", "Hi"),)), 0)
+    with pytest.raises(PromptTooLongError, match="tokens, 0 fit"):
+        encoder_of(tokenizer, 1).encode(example)
+
+
+def test_an_opaque_prompt_is_cut_at_its_front(tokenizer: Any, family: str) -> None:
+    text = "an old turn " * 20 + "what does A feel?"
+    example = Example("file", 3, "recognition", (Segment("opaque", text),), LABELS, "joy")
+    whole = encoder_of(tokenizer).encode(example)
+    assert (whole.cut_tokens, whole.target) == (0, 0)
+    answer = max(map(len, whole.answers))
+    cut = encoder_of(tokenizer, answer + 20).encode(example)
+    opening = OPENING.get(family, 1)
+    assert len(cut.prompt) == 20
+    assert cut.prompt == whole.prompt[:opening] + whole.prompt[-(20 - opening) :]
+    assert (cut.cut_tokens, cut.dropped_turns) == (len(whole.prompt) - 20, 0)
+    with pytest.raises(PromptTooLongError):
+        encoder_of(tokenizer, answer + opening).encode(example)
+
+
+def test_2000_turns_are_encoded_with_a_handful_of_tokenizer_calls(tokenizer: Any) -> None:
+    """Not once for every turn that goes; every turn is tokenised alone once, however many targets there are."""
+    calls = []
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tokenizer, name)
+
+        def __call__(self, text: str, **options: Any) -> Any:
+            calls.append(len(text))
+            return tokenizer(text, **options)
+
+    conversation = Conversation(
+        "c", tuple(Utterance(f"P{turn % 7}", f"Turn {turn}: nothing new. {'=' * (turn % 30)}") for turn in range(2000))
+    )
+    spec = PromptSpec(labels=LABELS, wording="compact", window=Window(size=None))
+    encoder = PromptEncoder(Counting(), 300)
+    encoder.encode(spec.example(conversation, 1999))
+    assert len(calls) < 2000 + 60
+    calls.clear()
+    for turn in (1998, 1500, 700):
+        assert encoder.encode(spec.example(conversation, turn)).dropped_turns > turn - 60
+    assert len(calls) < 100
+    assert max(calls) < 5000
