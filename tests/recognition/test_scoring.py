@@ -126,7 +126,7 @@ def test_scores_go_through_an_adapter(llama: Backbone) -> None:
 def test_the_embedded_backbone_is_scored_exactly() -> None:
     pytest.importorskip(PACKAGE, reason="the weights of the embedded backbone are not installed")
     backbone = load("embedded")
-    examples = encode(backbone, (*PREFIXES, *EKMAN.labels))
+    examples = encode(backbone, PREFIXES, conversations=1)
     assert max(len(answer) for answer in examples[0].answers) > 2
     # Logits of this backbone are ten times larger, so float32 rounds them more coarsely.
     for row, example in zip(PaddedScoring().score(backbone, examples), examples, strict=True):

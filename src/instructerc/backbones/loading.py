@@ -177,6 +177,11 @@ def _source_of(name: str, preset: Preset | None) -> str:
 
 def _why(name: str, source: str, error: Exception) -> str:
     reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if "Weights only load failed" in str(error):  # the library's own text goes on to recommend loading it all the same
+        return (
+            f"{name}: its weights are a pickle that holds more than tensors, and could run code: refused; "
+            "give a checkpoint with safetensors weights"
+        )
     if Path(source).is_dir():
         return f"{name}: cannot be loaded as a causal language model ({reason}): check the files of the folder"
     remedy = "unset HF_HUB_OFFLINE, or give a local folder" if offline() else "check the id, the network and your login"

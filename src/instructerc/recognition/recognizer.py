@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -133,12 +134,18 @@ class EmotionRecognizer:
     def _recognize_chunk(
         self, conversations: Sequence[Conversation], progress: Progress | None
     ) -> Iterator[tuple[TurnPrediction, ...]]:
-        examples = [example for conversation in conversations for example in self.prompt.examples(conversation)]
-        rows = iter(self.answer(examples, progress=progress))
+        examples = (example for conversation in conversations for example in self.prompt.examples(conversation))
+        rows = self._answer_slices(examples, progress)
         for conversation in conversations:
             yield tuple(
-                _in_words(next(rows), utterance.speaker, utterance.text) for utterance in conversation.utterances
+                replace(next(rows), speaker=utterance.speaker, text=utterance.text)
+                for utterance in conversation.utterances
             )
+
+    def _answer_slices(self, examples: Iterator[Example], progress: Progress | None) -> Iterator[TurnPrediction]:
+        """Answers in slices, since the prompts of one long conversation alone can fill the memory."""
+        while part := list(itertools.islice(examples, CHUNK)):
+            yield from self.answer(part, progress=progress)
 
     def answer(self, examples: Sequence[Example], *, progress: Progress | None = None) -> list[TurnPrediction]:
         """Answers examples, whoever wrote their prompts; speaker and text stay empty.
@@ -203,10 +210,6 @@ class EmotionRecognizer:
             model=self.model_hash,
             prompt=self._prompt_hash,
         )
-
-
-def _in_words(row: TurnPrediction, speaker: str, text: str) -> TurnPrediction:
-    return replace(row, speaker=speaker, text=text)
 
 
 def _as_mode(name: str) -> Mode:

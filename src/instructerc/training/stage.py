@@ -210,7 +210,10 @@ def _start(folder: Path, *, resume: bool) -> Path | None:
 
 
 def _keep(artefact: Artefact, backbone: Backbone, folder: Path) -> None:
-    """Puts a model where another may stand: a kill leaves the old one or the new one, never half of each."""
+    """Puts a model where another may stand, never half of each.
+
+    It comes before the epoch's checkpoint: after a kill in here, a resume does the epoch's end again.
+    """
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     save_artefact(artefact, backbone, fresh)
