@@ -158,8 +158,17 @@ class Corpus:
             DataError: A key is missing, unknown, or of the wrong type.
         """
         _require_object(record, "corpus", required=("name", "labels"), optional=SPLITS)
-        parts = {name: tuple(Conversation.from_json(item) for item in record.get(name, ())) for name in SPLITS}
-        return cls(record["name"], tuple(record["labels"]), **parts)
+        name, labels = record["name"], record["labels"]
+        if not isinstance(name, str):
+            raise DataError(f"corpus: 'name' is {name!r}, not text: write a JSON string")
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise DataError(f"corpus {name!r}: 'labels' is {labels!r}: write a list of JSON strings")
+        parts = {split: record.get(split, []) for split in SPLITS}
+        for split, items in parts.items():
+            if not isinstance(items, list):
+                raise DataError(f"corpus {name!r}: {split!r} is not a list")
+        read = {split: tuple(Conversation.from_json(item) for item in items) for split, items in parts.items()}
+        return cls(name, tuple(labels), **read)
 
 
 def _require_object(record: Any, what: str, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from instructerc.errors import UnknownLabelError, UnknownNameError
+from instructerc.errors import UnknownLabelError, UnknownNameError, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,28 @@ def get_label_set(name: str) -> LabelSet:
     if name not in LABEL_SETS:
         raise UnknownNameError("label set", name, LABEL_SETS)
     return LABEL_SETS[name]
+
+
+def parse_label_set(text: str) -> LabelSet:
+    """A label set as people name it: by the name of a known set, or label by label, joined by commas.
+
+    Args:
+        text: `meld`, or `calm,tense,neutral`.
+
+    Raises:
+        UnknownNameError: A single word that names no set.
+        UsageError: A label is blank or stands twice; case does not tell labels apart.
+
+    Example:
+        >>> parse_label_set("calm, tense").labels
+        ('calm', 'tense')
+    """
+    if "," not in text:
+        return get_label_set(text.strip().lower())
+    labels = tuple(label.strip() for label in text.split(","))
+    if not all(labels) or len({label.casefold() for label in labels}) < len(labels):
+        raise UsageError(f"labels {text!r}: a label is blank or stands twice: write them as calm,tense,neutral")
+    return label_set_of(labels)
 
 
 def label_set_of(labels: tuple[str, ...], *, name: str = "custom") -> LabelSet:

@@ -16,9 +16,10 @@ from instructerc.backbones.embedded import load_embedded_tokenizer
 from instructerc.backbones.loading import prepare_tokenizer
 from instructerc.backbones.tokens import PromptEncoder
 from instructerc.conversation import Conversation, Utterance
-from instructerc.errors import PromptTooLongError
+from instructerc.errors import PromptError, PromptTooLongError
 from instructerc.prompts import WORDINGS, Example, PromptSpec, Segment, Window
-from tests.tiny_models import tiny_llama
+from instructerc.testing import tiny_conversation
+from tests.tiny_models import load, tiny_llama
 
 PLENTY = 1_000_000
 LABELS = ("joy", "anger", "frustrated")
@@ -367,3 +368,21 @@ def test_2000_turns_are_encoded_with_a_handful_of_tokenizer_calls(tokenizer: Any
         assert encoder.encode(spec.example(conversation, turn)).dropped_turns > turn - 60
     assert len(calls) < 100
     assert max(calls) < 5000
+
+
+def test_labels_that_the_tokenizer_cannot_tell_apart_are_an_error() -> None:
+    tokenizer = load_embedded_tokenizer(embedded_model_directory())
+    prepare_tokenizer(tokenizer)
+    chat = Conversation("c", (Utterance("A", "Well."),))
+    example = next(PromptSpec(labels=("😀", "sad", "😢"), wording="compact").examples(chat))
+    with pytest.raises(PromptError, match="labels '😀', '😢' are the same tokens to this backbone"):
+        PromptEncoder(tokenizer, 512).encode(example)
+
+
+def test_an_id_is_one_object_however_often_it_stands(tmp_path: Path) -> None:
+    """A corpus of 100,000 turns is some 30 million tokens, each of which would be an object of its own."""
+    backbone = load(tiny_llama(tmp_path))
+    examples = [PromptSpec(labels=LABELS, wording="compact").example(chat, 1) for chat in [tiny_conversation()] * 2]
+    first, second = PromptEncoder(backbone.tokenizer, 256).encode_all(examples)
+    assert max(first.prompt) > 256, "small numbers are shared anyway"
+    assert all(one is other for one, other in zip(first.prompt, second.prompt, strict=True))

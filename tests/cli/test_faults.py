@@ -54,6 +54,24 @@ def test_an_error_is_red_on_a_terminal_unless_colour_is_unwanted(
     assert done.stderr == message
 
 
+def test_debug_may_stand_behind_the_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "evaluate", str(tmp_path / "none.jsonl"), "--debug"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback (most recent call last):")
+
+
+def test_an_error_of_the_system_is_one_line_with_the_file_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, line in (
+        (OSError(28, "No space left on device", "a.csv"), "error: a.csv: No space left on device\n"),
+        (OSError(28, "No space left on device"), "error: No space left on device\n"),
+    ):
+        fail_with(monkeypatch, error)
+        done = CliRunner().invoke(cli.app, ["data", "ls"])
+        assert (done.exit_code, done.stderr) == (1, line)
+
+
 def test_ctrl_c_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, KeyboardInterrupt())
     done = CliRunner().invoke(cli.app, ["data", "ls"])

@@ -109,7 +109,7 @@ def test_one_seed_is_one_run(calls: list[Any]) -> None:
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,,2", "-1", "1.5", "1,1", "99999999999", "²"])
+@pytest.mark.parametrize("text", ["", "a", "1,,2", "-1", "1.5", "1,1", "1,01", "99999999999", "²"])
 def test_a_wrong_seed_is_named(text: str) -> None:
     with pytest.raises(UsageError, match=r"--seeds .*: write different whole numbers"):
         parse_seeds(text)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructerc.conversation import Conversation, Utterance
-from instructerc.corpora.chat import read_chat
+from instructerc.corpora.streaming import load_conversations
 from instructerc.errors import InvalidRowsError
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
@@ -25,7 +25,7 @@ TURNS = (Utterance("user", "It broke."), Utterance("assistant", "How?"))
 
 def read(path: Path, *records: Any) -> tuple[Conversation, ...]:
     path.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
-    return read_chat(path)
+    return tuple(load_conversations(path))
 
 
 @pytest.fixture(scope="module")
@@ -97,5 +97,5 @@ def test_a_document_that_is_cut_off_is_named_by_its_line(tmp_path: Path) -> None
     for content in ('[{"role": "user",\n "content": "Hi"},\n', '[{"role": "user",\n "content": "Hi"},\n {"role": "as'):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(InvalidRowsError, match="cut off") as caught:
-            read_chat(path)
+            tuple(load_conversations(path))
         assert caught.value.problems[0].line == 3

@@ -6,6 +6,7 @@ from pathlib import Path
 from instructerc.conversation import Conversation, Corpus, Utterance
 from instructerc.corpora.catalog import SOURCES, Counts
 from instructerc.corpora.counts import count_differences, counts_of
+from instructerc.corpora.load import load_corpus
 from instructerc.corpora.validation import validate
 from tests.corpora.test_meld import write
 
@@ -18,7 +19,7 @@ def test_only_labelled_turns_count() -> None:
 
 def test_a_whole_corpus_differs_in_nothing() -> None:
     assert count_differences(CORPUS, replace(SOURCES["meld"], counts=counts_of(CORPUS))) == ()
-    assert count_differences(CORPUS, SOURCES["sample"]) == ()
+    assert count_differences(load_corpus("sample"), SOURCES["sample"]) == ()
 
 
 def test_each_split_that_differs_is_named() -> None:

@@ -9,7 +9,7 @@ from instructerc.corpora import load
 from instructerc.corpora.catalog import SOURCES
 from instructerc.corpora.columns import Columns
 from instructerc.corpora.load import load_corpus
-from instructerc.errors import UnknownNameError, UnreadableFileError, UsageError
+from instructerc.errors import InvalidRowsError, UnknownNameError, UnreadableFileError, UsageError
 from instructerc.labels import EKMAN
 from tests.corpora.test_cosmic import MELD
 from tests.corpora.test_meld import write as write_meld
@@ -57,8 +57,18 @@ def test_ones_own_files_are_read(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_a_named_corpus_is_named() -> None:
-    with pytest.raises(UsageError, match="sample: a named corpus has its own labels and columns and format"):
+    with pytest.raises(UsageError, match="sample: labels and columns and format only go with files of your own"):
         load_corpus("sample", labels=EKMAN, columns=Columns(), format="csv")
+
+
+def test_empty_texts_are_kept_where_they_are_allowed(tmp_path: Path) -> None:
+    line = '{"id": "a", "utterances": [{"speaker": "Ada", "text": "", "emotion": "joy"}]}\n'
+    (tmp_path / "train.jsonl").write_text(line, encoding="utf-8")
+    with pytest.raises(InvalidRowsError, match="the text is empty"):
+        load_corpus(tmp_path)
+    assert load_corpus(tmp_path, allow_empty=True).train[0].utterances[0].text == ""
+    with pytest.raises(UsageError, match="sample: allow_empty only go"):
+        load_corpus("sample", allow_empty=True)
 
 
 def test_a_folder_does_not_go_with_a_path(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructerc.conversation import Conversation, Utterance
-from instructerc.corpora.subtitles import read_subtitles
+from instructerc.corpora.streaming import load_conversations
 from instructerc.errors import InvalidRowsError, UnreadableFileError
 
 SAID = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"), exclude_characters="<>&{}")).map(str.strip)
@@ -18,7 +18,7 @@ TURNS = st.lists(st.tuples(st.sampled_from(["Ann", "Dr. Bo", "שרה", "***"]), 
 
 def read(path: Path, content: str) -> tuple[Conversation, ...]:
     path.write_text(content, encoding="utf-8")
-    return read_subtitles(path)
+    return tuple(load_conversations(path))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructerc.conversation import Conversation, Utterance
-from instructerc.corpora.transcript import read_transcript, split_speaker
+from instructerc.corpora.streaming import load_conversations
+from instructerc.corpora.transcript import split_speaker
 from instructerc.errors import InvalidRowsError, UnreadableFileError
 
 LINE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"))).map(str.strip)
@@ -30,14 +31,14 @@ def test_what_is_written_is_read_back(folder: Path, parts: list[list[tuple[str, 
     path = folder / "a.txt"
     text = "\n---\n".join("\n".join(f"{speaker}: {said}" for speaker, said in part) for part in parts)
     path.write_text(text + "\n", encoding="utf-8")
-    found = read_transcript(path)
+    found = tuple(load_conversations(path))
     assert [[(turn.speaker, turn.text) for turn in item.utterances] for item in found] == parts
     assert [item.id for item in found] == (["a"] if len(parts) == 1 else [f"a#{k + 1}" for k in range(len(parts))])
 
 
 def read(path: Path, content: str) -> tuple[Conversation, ...]:
     path.write_text(content, encoding="utf-8")
-    return read_transcript(path)
+    return tuple(load_conversations(path))
 
 
 def test_lines_without_a_speaker_and_indented_lines_go_on(tmp_path: Path) -> None:

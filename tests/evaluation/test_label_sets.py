@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from instructerc.errors import EvaluationError, UnknownNameError, UsageError
-from instructerc.evaluation import label_set_of_rows, parse_label_set
+from instructerc.errors import EvaluationError, UsageError
+from instructerc.evaluation import label_set_of_rows, with_neutral
 from instructerc.labels import EKMAN, MELD
 from instructerc.recognition.predictions import TurnPrediction
 
@@ -12,24 +12,11 @@ def _row(gold: str | None, emotion: str, **values: object) -> TurnPrediction:
     return TurnPrediction(conversation="a", turn=0, gold=gold, emotion=emotion, **values)  # type: ignore[arg-type]
 
 
-def test_a_set_is_named_or_spelled_out() -> None:
-    assert parse_label_set("MELD") is MELD
-    assert parse_label_set("calm, tense").labels == ("calm", "tense")
-    assert parse_label_set("calm,tense", neutral="calm").neutral == "calm"
-
-
-@pytest.mark.parametrize(
-    ("text", "neutral", "error", "message"),
-    [
-        ("meldd", None, UnknownNameError, "unknown label set 'meldd': did you mean 'meld'"),
-        ("calm,,tense", None, UsageError, "a label is empty or stands twice"),
-        ("calm,calm", None, UsageError, "a label is empty or stands twice"),
-        ("calm,tense", "neutral", UsageError, "neutral 'neutral' is none of the labels: calm, tense"),
-    ],
-)
-def test_what_names_no_set_is_an_error(text: str, neutral: str | None, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        parse_label_set(text, neutral=neutral)
+def test_another_label_can_be_the_neutral_one() -> None:
+    assert with_neutral(MELD, None) is MELD
+    assert with_neutral(MELD, "sad").neutral == "sad"
+    with pytest.raises(UsageError, match="neutral 'calm' is none of the labels: neutral, surprise, "):
+        with_neutral(MELD, "calm")
 
 
 def test_probabilities_say_which_labels_there_are_and_in_which_order() -> None:

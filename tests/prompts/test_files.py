@@ -233,3 +233,12 @@ def test_every_faulty_line_is_named_at_once(tmp_path: Path) -> None:
         assert reason in problem.reason
         assert "\n" not in problem.reason
         assert len(problem.reason) < 200
+
+
+def test_a_line_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"input": "a", "target": "b"}\n' * 3, encoding="utf-8")
+    calls, real = [], json.loads
+    monkeypatch.setattr(json, "loads", lambda text: (calls.append(text), real(text))[1])
+    assert len(read_prompts(path)) == 3
+    assert len(calls) == 3

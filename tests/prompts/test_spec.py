@@ -136,3 +136,26 @@ def test_any_number_of_speakers_has_a_name_of_its_own() -> None:
         example = replace(SPEC, wording=wording, window=Window(size=None)).example(chat, 59)
         shown = [segment.text for segment in example.segments if segment.kind == "turn"]
         assert len(set(shown)) == 60
+
+
+def test_the_speakers_of_a_conversation_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a turn would take a conversation of 100,000 turns the square of that."""
+    calls, real = [], Conversation.speakers.fget
+
+    def counted(chat: Conversation) -> Any:
+        calls.append(chat)
+        return real(chat)  # type: ignore[misc]
+
+    monkeypatch.setattr(Conversation, "speakers", property(counted))
+    assert len(list(SPEC.examples(CHAT))) == 3
+    assert len(calls) == 1
+
+
+def test_examples_are_those_asked_for_one_by_one() -> None:
+    for task in ("recognition", "speaker_identification", "prediction"):
+        spec = replace(SPEC, wording="released")
+        assert list(spec.examples(CHAT, task=task)) == [spec.example(CHAT, turn, task=task) for turn in range(3)]
+
+
+def test_a_conversation_without_turns_has_no_examples() -> None:
+    assert list(SPEC.examples(Conversation("empty", ()))) == []

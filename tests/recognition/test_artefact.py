@@ -165,3 +165,14 @@ def test_a_kill_while_saving_leaves_no_artefact_that_looks_whole(
     with pytest.raises(KeyboardInterrupt):
         save_artefact(artefact_of(llama_folder), load(llama_folder), saved / "model")
     assert f"holds no {FILE}" in fault_of(saved)
+
+
+def test_an_adapter_that_nobody_knows_is_a_damaged_artefact(tmp_path: Path) -> None:
+    record = {
+        "format": 1,
+        "backbone": {"name": "embedded", "revision": None},
+        "adapter": {"method": "magic", "rank": 1, "alpha": 1, "dropout": 0.0, "targets": None},
+    }
+    (tmp_path / "artefact.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(ArtefactError, match=r"artefact\.json: is incomplete .*magic"):
+        read_artefact(tmp_path)

@@ -241,3 +241,26 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
         read_predictions(path)
     with pytest.raises(UnreadableFileError, match="Is a directory"):
         read_predictions(tmp_path)
+
+
+def test_rows_of_another_model_are_begun_anew(tmp_path: Path) -> None:
+    path = _written(tmp_path / "predictions.jsonl", _rows("a", 2), _rows("b", 1))
+    with PredictionWriter(path, model="") as writer:
+        assert writer.completed == {"a", "b"}
+    with PredictionWriter(path, model="1234") as writer:
+        assert (writer.completed, writer.dropped_rows) == (set(), 3)
+    assert path.read_bytes() == b""
+
+
+def test_a_long_conversation_can_come_in_parts(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    with PredictionWriter(path) as writer:
+        writer.append_part(_rows("a", 3)[:2])
+        assert len(read_predictions(path)) == 2
+        writer.append_part(_rows("a", 3)[2:])
+        writer.append(_rows("b", 1))
+        with pytest.raises(EvaluationError, match="'a' is in"):
+            writer.append_part(_rows("a", 4)[3:])
+    assert read_predictions(path) == [*_rows("a", 3), *_rows("b", 1)]
+    with PredictionWriter(path, expected_rows={"b": 2}) as writer:
+        assert writer.completed == {"a"}

@@ -14,6 +14,7 @@ from instructerc.assets.embedded import PACKAGE
 from instructerc.backbones.adapters import AdapterSpec, attach
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
+from instructerc.errors import BackboneError
 from instructerc.labels import EKMAN
 from instructerc.prompts import PromptSpec
 from instructerc.recognition.scoring import PaddedScoring, probabilities
@@ -144,3 +145,13 @@ def test_probabilities_sum_to_one_and_keep_the_order(scores: list[float]) -> Non
 @given(st.lists(st.floats(-100, 0), min_size=1, max_size=5), st.floats(-1000, 1000))
 def test_probabilities_depend_on_differences_only(scores: list[float], shift: float) -> None:
     assert probabilities([score + shift for score in scores]) == pytest.approx(probabilities(scores), abs=1e-9)
+
+
+@pytest.mark.parametrize("row", [[math.nan, -1.0], [-1.0, math.nan], [-math.inf, -math.inf], [math.inf, 0.0]])
+def test_likelihoods_that_are_no_numbers_are_an_error_and_no_label(row: list[float]) -> None:
+    with pytest.raises(BackboneError, match=r"are no numbers .*: set backbone\.dtype to float32"):
+        probabilities(row)
+
+
+def test_a_label_that_is_impossible_has_no_share() -> None:
+    assert probabilities([-math.inf, -1.0]) == [0.0, 1.0]

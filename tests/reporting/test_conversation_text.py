@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from instructerc.conversation import Conversation, Utterance
 from instructerc.labels import LABEL_SETS
 from instructerc.reporting.conversation_text import conversation_text
-from instructerc.reporting.emotion_colours import emotion_colour
+from instructerc.reporting.palette import mark, palette
 
 
 def test_columns_are_aligned_and_markup_is_text() -> None:
@@ -29,6 +29,11 @@ def test_no_text_breaks_a_line_or_steers_the_terminal(speaker: str, text: str, e
 
 def test_labels_of_one_set_have_different_colours_whatever_their_case() -> None:
     for labels in LABEL_SETS.values():
-        colours = {emotion_colour(label) for label in labels.labels}
+        colours = {mark(label).terminal for label in labels.labels}
         assert len(colours) == len(labels.labels)
-        assert colours == {emotion_colour(label.upper()) for label in labels.labels}
+        assert colours == {mark(label.upper()).terminal for label in labels.labels}
+
+
+def test_a_label_that_nobody_foresaw_has_one_colour_in_every_conversation() -> None:
+    assert mark("Tense") == mark(" tense ")
+    assert palette(["tense", "calm"])["calm"] == mark("calm")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 from rich.console import Console, RenderableType
@@ -10,9 +11,9 @@ from instructerc.reporting.terminal import comparison_view, scores_view, verdict
 from tests.reporting.examples import LABELS, report, rows
 
 
-def _printed(view: RenderableType, *, color: str | None = None) -> str:
+def _printed(view: RenderableType, *, color: str | None = None, width: int = 160) -> str:
     file = io.StringIO()
-    console = Console(file=file, width=160, color_system=color, force_terminal=color is not None, highlight=False)  # type: ignore[arg-type]
+    console = Console(file=file, width=width, color_system=color, force_terminal=color is not None, highlight=False)  # type: ignore[arg-type]
     console.print(view)
     return file.getvalue()
 
@@ -40,7 +41,7 @@ def test_a_colour_never_stands_alone() -> None:
     view = scores_view(report().main)
     for piece in ("▲ joy", "■ anger", "○ neutral"):
         assert piece in _printed(view)
-    assert "\x1b[38;2;230;159;0m▲" in _printed(view, color="truecolor")
+    assert "\x1b[93m▲" in _printed(view, color="truecolor")
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
@@ -58,6 +59,15 @@ def test_a_comparison_shows_both_systems_and_both_tests() -> None:
     assert "Paired bootstrap, Weighted F1: first minus second -" in text
     assert "McNemar (exact), accuracy: only the first right 0 times, only the second 2 times, p = 0.500" in text
     assert verdict(comparison, "one", "other") in " ".join(text.split())
+
+
+def test_a_narrow_terminal_still_shows_which_row_is_which() -> None:
+    comparison = compare_rows(rows(), rows(), labels=LABELS, samples=10)
+    text = _printed(comparison_view(comparison, first="a" * 70 + "1", second="a" * 70 + "2"), width=60)
+    assert re.findall(r"^a+(\d)\b", text, re.MULTILINE) == ["1", "2"]
+    emotions = _printed(scores_view(report().main), width=30).partition("recognised →")[2]
+    for piece in ("▲ joy", "■ anger", "○ neutral"):
+        assert piece in emotions
 
 
 def test_the_verdict_names_the_better_one_and_whether_it_may_be_chance() -> None:

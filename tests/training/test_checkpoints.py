@@ -55,3 +55,14 @@ def test_what_a_resume_does_not_start_from_is_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-5"]
     remove_after(tmp_path, -1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_that_somebody_laid_beside_them_is_left_alone(tmp_path: Path) -> None:
+    made(tmp_path, 10)
+    copy = tmp_path / "checkpoint-5-good"
+    copy.mkdir()
+    (copy / COMPLETE).touch()
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    finish_checkpoint(tmp_path / "checkpoint-10")
+    remove_after(tmp_path, 0)
+    assert copy.is_dir()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from instructerc import __version__
@@ -70,7 +70,7 @@ class Transfer:
             error.close()
             self._judge(error.code, error.reason)
         except (OSError, http.client.HTTPException) as error:
-            raise InterruptedTransferError(f"connection failed ({str(error) or type(error).__name__})") from None
+            raise InterruptedTransferError(f"connection failed ({_reason(error)})") from None
 
     def _usable_bytes(self) -> int:
         here = self.part.stat().st_size if self.part.exists() else 0
@@ -134,6 +134,13 @@ class Transfer:
             f"{self.url}: the server answers {status} {reason}: the file is not published there (any more); "
             "get it from its publisher by another way, and put it in place by hand"
         )
+
+
+def _reason(error: Exception) -> str:
+    """Why a connection failed, in the system's words: urllib wraps them in its own."""
+    cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, OSError) else error
+    words = cause.strerror if isinstance(cause, OSError) else None
+    return words or str(cause) or type(cause).__name__
 
 
 def _open(part: Path, mode: str) -> IO[bytes]:

@@ -45,11 +45,6 @@ class Backbone:
         """Where the model's parameters are."""
         return cast("torch.device", next(self.model.parameters()).device)
 
-    @property
-    def embedded(self) -> bool:
-        """Whether the base's weights come with a package, so that artefacts name them only."""
-        return self.source == "package"
-
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
         """The precision that forward passes run in."""

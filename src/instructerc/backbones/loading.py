@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from instructerc.assets import offline
+from instructerc.assets import offline, offline_switch
 from instructerc.assets.embedded import embedded_model_directory
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.embedded import FROZEN, HEAD, load_embedded, load_embedded_tokenizer
-from instructerc.backbones.presets import LLAMA_TARGETS, PRESETS, Preset
+from instructerc.backbones.presets import FUSED_TARGETS, LLAMA_TARGETS, PRESETS, Preset
 from instructerc.errors import BackboneError, UnknownNameError, UsageError
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -55,7 +55,7 @@ def load_backbone(
     from transformers import GenerationConfig
 
     preset = PRESETS.get(name)
-    target = device or _best_device()
+    target = device or best_device()
     if preset is not None and preset.source == "package":
         model, tokenizer = load_embedded()
         backbone = Backbone(name, "package", None, model, tokenizer, preset.context, preset.targets)
@@ -74,7 +74,7 @@ def load_backbone(
 def _load_pretrained(name: str, preset: Preset | None, *, revision: str | None, dtype: Dtype, device: str) -> Backbone:
     from transformers import AutoModelForCausalLM
 
-    config, tokenizer, _ = _load_config(name, revision)
+    config, tokenizer, _ = load_config(name, revision)
     source = _source_of(name, preset)
     try:
         # Weights-only: a pickle inside a checkpoint may hold nothing but tensors.
@@ -104,7 +104,7 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> tuple[Any, int]
     Raises:
         As `load_backbone`.
     """
-    config, tokenizer, preset = _load_config(name, revision)
+    config, tokenizer, preset = load_config(name, revision)
     prepare_tokenizer(tokenizer)
     return tokenizer, _context_of(config, tokenizer, preset)
 
@@ -114,7 +114,7 @@ def count_parameters(name: str, *, revision: str | None = None) -> tuple[int, in
     import torch
     from transformers import AutoModelForCausalLM
 
-    config, _, preset = _load_config(name, revision)
+    config, _, preset = load_config(name, revision)
     if preset is not None and preset.source == "package":
         config.is_decoder = True
     with torch.device("meta"):
@@ -124,7 +124,12 @@ def count_parameters(name: str, *, revision: str | None = None) -> tuple[int, in
     return total, total - sum(model.get_parameter(name).numel() for name in frozen)
 
 
-def _load_config(name: str, revision: str | None) -> tuple[Any, Any, Preset | None]:
+def load_config(name: str, revision: str | None) -> tuple[Any, Any, Preset | None]:
+    """Configuration, tokenizer as it came, and preset of a backbone; no weights are loaded.
+
+    Raises:
+        As `load_backbone`.
+    """
     from transformers import AutoConfig, AutoTokenizer
 
     preset = PRESETS.get(name)
@@ -184,14 +189,15 @@ def _why(name: str, source: str, error: Exception) -> str:
         )
     if Path(source).is_dir():
         return f"{name}: cannot be loaded as a causal language model ({reason}): check the files of the folder"
-    remedy = "unset HF_HUB_OFFLINE, or give a local folder" if offline() else "check the id, the network and your login"
+    switch = offline_switch()
+    remedy = f"unset {switch}, or give a local folder" if switch else "check the id, the network and your login"
     return f"{name}: the hub did not deliver {source} ({reason}): {remedy}"
 
 
 def _targets_of(model: Any) -> tuple[str, ...]:
     """Attention projections by the names that model families use; the first family that matches is taken."""
     names = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
-    for family in (LLAMA_TARGETS, ("query_key_value",), ("qkv_proj",), ("c_attn",), ("query", "key", "value")):
+    for family in (LLAMA_TARGETS, FUSED_TARGETS, ("qkv_proj",), ("c_attn",), ("query", "key", "value")):
         if names.issuperset(family):
             return family
     return ()
@@ -211,7 +217,8 @@ def prepare_tokenizer(tokenizer: Any) -> None:
         raise BackboneError("this tokenizer has no end token: an answer could not end; choose another backbone")
 
 
-def _best_device() -> str:
+def best_device() -> str:
+    """Where to compute where nobody says it: the first accelerator, else the CPU."""
     import torch
 
     if torch.cuda.is_available():

@@ -47,6 +47,14 @@ def _rope_is_static(config: Any) -> bool:
     return rope.get("rope_type", rope.get("type", "default")) in ("default", "linear", "llama3", "yarn")
 
 
+def _window_of(config: Any) -> int | None:
+    """How far back its layers look, in tokens; None where they see everything, whatever window the config names."""
+    if "full_attention" in (getattr(config, "layer_types", None) or ()):
+        return None
+    window: int | None = getattr(config, "sliding_window", None)
+    return window
+
+
 def use_trees(backbone: Backbone, batching: Batching) -> bool:
     """What `batching` means for this backbone.
 
@@ -86,7 +94,7 @@ def row_inputs(backbone: Backbone, row: Row) -> dict[str, torch.Tensor]:
     import torch
 
     mask = torch.from_numpy(visible(row.ends))
-    window = getattr(backbone.model.config, "sliding_window", None)
+    window = _window_of(backbone.model.config)
     if window:  # a 4-D mask replaces the model's own: its window is by position, never by place in the row
         depths = torch.from_numpy(row.depths)
         mask = mask & (depths[:, None] - depths[None, :] < window)

@@ -72,10 +72,15 @@ def main() -> None:
         # A terminal that cannot show a character shows its code, instead of ending the command.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # `--debug` is an option of the program, but is typed at the end of the command that just failed.
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    if debug:
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
     try:
-        app(prog_name="instructerc")
+        app(arguments, prog_name="instructerc")
     except Exception as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         print_unexpected(error)
         sys.exit(1)

@@ -34,8 +34,8 @@ Worth = Annotated[
         help="What an answer outside the label set is worth: nothing, or its nearest label (the released code).",
     ),
 ]
-Samples = Annotated[int, typer.Option("--samples", min=1, help="Bootstrap samples.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the bootstrap.")]
+Samples = Annotated[int, typer.Option("--samples", metavar="N", min=1, help="Bootstrap samples.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the bootstrap.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -56,7 +56,7 @@ def evaluate(
     """Compute every figure anew from a file of predictions.
 
     Rows without a gold label are skipped and counted.
-    Example: `instructerc evaluate runs/quickstart/predictions.jsonl`.
+    Example: `instructerc evaluate runs/quickstart-42/predictions.jsonl`.
     """
     from instructerc.recognition.predictions import read_predictions
 
@@ -98,11 +98,12 @@ def check_choices(metric: str, out_of_label: str) -> None:
 
 def label_set(rows: Sequence[TurnPrediction], labels: str | None, neutral: str | None) -> LabelSet:
     """The label set that was asked for, else the one that the rows speak of."""
-    from instructerc.evaluation import label_set_of_rows, parse_label_set
+    from instructerc.evaluation import label_set_of_rows, with_neutral
+    from instructerc.labels import parse_label_set
 
     if labels is None:
         return label_set_of_rows(rows, neutral=neutral)
-    return parse_label_set(labels, neutral=neutral)
+    return with_neutral(parse_label_set(labels), neutral)
 
 
 def _report(

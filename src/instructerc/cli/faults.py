@@ -50,7 +50,8 @@ def faults_as_lines(*, debug: bool) -> Iterator[None]:
     except OSError as error:
         if debug:
             traceback.print_exc()
-        print_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        reason = error.strerror or str(error)
+        print_error(f"{error.filename}: {reason}" if error.filename else reason)
         raise typer.Exit(1) from None
 
 

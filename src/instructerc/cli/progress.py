@@ -33,9 +33,8 @@ class TerminalWatcher:
     def step(self, done: int, loss: float | None) -> None:
         """Steps that are done."""
         if self._training is not None:
-            text = "training" if loss is None else f"training, loss {loss:.3f}"
-            description = {} if loss is None else {"description": text}
-            self._progress.update(self._training, completed=done, **description)  # type: ignore[arg-type]
+            text = None if loss is None else f"training, loss {loss:.3f}"  # None leaves the last one standing
+            self._progress.update(self._training, completed=done, description=text)
 
     def validated(self, epoch: int, figures: Mapping[str, float], *, best: bool) -> None:
         """Validation figures of an epoch."""

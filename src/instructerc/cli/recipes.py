@@ -66,7 +66,9 @@ def show_recipe(name: Name, *, json: Annotated[bool, typer.Option("--json", help
 @app.command("cp")
 def copy_recipe(
     name: Name,
-    target: Annotated[Path | None, typer.Argument(help="File or folder to copy to; here by default.")] = None,
+    target: Annotated[
+        Path | None, typer.Argument(metavar="TARGET", help="File or folder to copy to; here by default.")
+    ] = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:

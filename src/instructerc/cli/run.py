@@ -74,7 +74,7 @@ def parse_seeds(text: str) -> list[int]:
     """
     parts = [part.strip() for part in text.split(",")]
     wrong = [part for part in parts if not (part.isascii() and part.isdigit() and int(part) < 2**32)]
-    if wrong or len(set(parts)) < len(parts):
+    if wrong or len(set(map(int, parts))) < len(parts):  # 01 is 1
         fault = f"{', '.join(map(repr, wrong))} is no seed" if wrong else "a seed stands twice"
         raise UsageError(f"--seeds {text!r}: {fault}: write different whole numbers, such as --seeds 1,2,3")
     return [int(part) for part in parts]
@@ -103,8 +103,13 @@ def _print_dry_run(resolved: Resolved, *, json: bool) -> None:
 
 def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
     from instructerc.cli.progress import terminal_watcher
+    from instructerc.experiments.folder import refuse_taken
     from instructerc.experiments.run import run_recipe
 
+    for resolved in runs:  # the last of several shall not fail after hours of the others
+        folder = resolved.recipe.output.folder
+        if not resume and folder is not None:
+            refuse_taken(folder)
     results = []
     for resolved in runs:
         with terminal_watcher() as watcher:

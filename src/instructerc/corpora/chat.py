@@ -22,31 +22,12 @@ from typing import Any
 
 from instructerc.conversation import Conversation, Utterance
 from instructerc.corpora.jsonl import json_lines, parse_json
-from instructerc.corpora.reading import Place, PlacedConversation, Source, character_fault, decode, refuse
+from instructerc.corpora.reading import Place, PlacedConversation, Source, character_fault, decode
 from instructerc.corpora.transcript import conversation_name
 from instructerc.errors import DataError, Problem
 
 _NO_TURN = frozenset({"system", "developer", "tool", "function"})
 _HINT = 'a conversation is [{"role": "user", "content": "…"}, …], or an object with such a list under "messages"'
-
-
-def read_chat(path: Path) -> tuple[Conversation, ...]:
-    """Every conversation of a chat log, JSON or JSON Lines.
-
-    Args:
-        path: The file; UTF-8, a byte order mark is accepted.
-
-    Returns:
-        The conversations in file order; `id` or `conversation_id` names one, else the file and its place in it.
-
-    Raises:
-        UnreadableFileError: The file is missing, empty or not text.
-        InvalidRowsError: Something in it is no message; carries every fault.
-    """
-    problems: list[Problem] = []
-    placed = list(iterate_chat(Source(path), problems, lines=path.suffix.lower() != ".json"))
-    refuse(problems)
-    return tuple(item.conversation for item in placed)
 
 
 def iterate_chat(source: Source, problems: list[Problem], *, lines: bool) -> Iterator[PlacedConversation]:

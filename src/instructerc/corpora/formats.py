@@ -127,7 +127,8 @@ def detect_content(path: Path, head: bytes) -> str:
 
 
 def _json_format(text: str, *, document: bool) -> str:
-    first = text.partition("\n")[0]
+    first, _, rest = text.partition("\n")
+    alone = not rest.strip()
     try:
         record = json.loads(first)
     except (ValueError, RecursionError):
@@ -136,12 +137,12 @@ def _json_format(text: str, *, document: bool) -> str:
             return "chat"
         keys = re.findall(r'"(utterances|messages|role)"\s*:', first)
         return "chat-lines" if keys and keys[0] != "utterances" else "conversations"
+    if isinstance(record, dict) and "messages" in record and "utterances" not in record:
+        return "chat" if document and alone else "chat-lines"
     if isinstance(record, dict):
-        if "utterances" in record:
-            return "conversations"
-        return "chat-lines" if "messages" in record else "rows"
+        return "conversations" if "utterances" in record else "rows"
     if isinstance(record, list):
-        return "chat" if document or text.partition("\n")[2].strip() == "" else "chat-lines"
+        return "chat" if document or alone else "chat-lines"
     return "conversations"
 
 

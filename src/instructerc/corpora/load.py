@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instructerc.conversation import Corpus
 from instructerc.corpora.catalog import SOURCES
@@ -40,6 +40,7 @@ def load_corpus(
     labels: LabelSet | None = None,
     columns: Columns | None = None,
     format: str | None = None,  # noqa: A002 - what users call it
+    allow_empty: bool = False,
     repair: bool = True,
 ) -> Corpus:
     """Reads a corpus by its name in the catalogue, or from files of one's own.
@@ -52,6 +53,7 @@ def load_corpus(
         labels: Label set of one's own files; a named corpus has its own.
         columns: Which columns of one's own files mean what.
         format: The format of one's own files, where the ending does not say it.
+        allow_empty: Whether texts of one's own files may be empty.
         repair: Whether MELD's damaged characters are repaired; the released wording needs them as they are.
 
     Raises:
@@ -66,20 +68,21 @@ def load_corpus(
         instructerc.errors.UnknownNameError: unknown corpus 'mled': did you mean 'meld'? Known: sample, meld, ...
     """
     name = str(source)
+    own = {"labels": labels, "columns": columns, "format": format, "allow_empty": allow_empty}
     if name not in SOURCES or isinstance(source, Path):
-        return _load_path(name, folder, labels, columns, format)
-    unfit = [key for key, value in (("labels", labels), ("columns", columns), ("format", format)) if value is not None]
+        return _load_path(name, folder, **own)
+    unfit = [key for key, value in own.items() if value not in (None, False)]
     if unfit:
-        raise UsageError(f"{name}: a named corpus has its own {' and '.join(unfit)}: leave out, or give a path instead")
+        raise UsageError(
+            f"{name}: {' and '.join(unfit)} only go with files of your own: leave them out, or give a path instead"
+        )
     if name in _REPAIRING_READERS:
         text: TextRepair = REPAIRED if repair else VERBATIM
         return _REPAIRING_READERS[name](folder, text=text)
     return _READERS[name](folder)
 
 
-def _load_path(
-    name: str, folder: Path | None, labels: LabelSet | None, columns: Columns | None, format_: str | None
-) -> Corpus:
+def _load_path(name: str, folder: Path | None, **own: Any) -> Corpus:
     path = Path(name)
     if not path.exists():
         if path.suffix or len(path.parts) > 1:
@@ -91,4 +94,4 @@ def _load_path(
         raise UsageError(f"{path}: a folder goes with a named corpus only: give the path alone")
     from instructerc.corpora.paths import load_path_corpus
 
-    return load_path_corpus(path, columns=columns, labels=labels, format=format_)
+    return load_path_corpus(path, **own)

@@ -102,7 +102,7 @@ def _labelled(file: Path, format: str, columns: Columns, problems: list[Problem]
     if format in UNLABELLED_FORMATS:
         raise Source(file).unreadable(
             f"a {format} file carries no emotions, so that nothing can be learned from it: use a table or JSON Lines "
-            "(it can be recognised: `instructerc predict`)"
+            "(it can be recognised from Python: `load_conversations`, `EmotionRecognizer`)"
         )
     return READERS[format](Source(file), problems, columns, True)
 

@@ -17,10 +17,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-from instructerc.conversation import Conversation
-from instructerc.corpora.reading import PlacedConversation, Source, decode, refuse
+from instructerc.corpora.reading import PlacedConversation, Source, decode
 from instructerc.corpora.transcript import TurnCollector, conversation_name, split_speaker
 from instructerc.errors import Problem
 
@@ -31,25 +29,6 @@ _TAG = re.compile(r"</?(?:[ibuc]|v|lang|ruby|rt|font|span)(?:[.\s][^>]*)?>|<\d[\
 _NO_CUE = ("NOTE", "STYLE", "REGION")
 
 Block = list[tuple[int, str]]
-
-
-def read_subtitles(path: Path) -> tuple[Conversation, ...]:
-    """The conversation of an srt or vtt file.
-
-    Args:
-        path: The file; UTF-8, a byte order mark is accepted.
-
-    Returns:
-        One conversation, without emotions.
-
-    Raises:
-        UnreadableFileError: The file is missing, empty, not text, or holds no cue.
-        InvalidRowsError: Cues without a time line, or text before the first speaker; carries every one.
-    """
-    problems: list[Problem] = []
-    placed = list(iterate_subtitles(Source(path), problems))
-    refuse(problems)
-    return tuple(item.conversation for item in placed)
 
 
 def iterate_subtitles(source: Source, problems: list[Problem]) -> Iterator[PlacedConversation]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from instructerc.conversation import Conversation, Utterance
-from instructerc.corpora.reading import Place, PlacedConversation, Source, decode, refuse
+from instructerc.corpora.reading import Place, PlacedConversation, Source, decode
 from instructerc.errors import Problem
 
 _CLOCK = r"\d{1,3}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?"
@@ -30,25 +30,6 @@ _RANGE = rf"{_CLOCK}(?:\s*(?:-|–|-->)\s*{_CLOCK})?"
 _TIME = re.compile(rf"(?:\[{_RANGE}\]|\({_RANGE}\)|{_RANGE})(?:\s+|$)")
 _TURN = re.compile(r"(?P<speaker>[^\s:][^:\n]{0,39}?)\s*:(?:\s+(?P<text>.*)|$)")
 _SEPARATOR = re.compile(r"-{3,}\s*")
-
-
-def read_transcript(path: Path) -> tuple[Conversation, ...]:
-    """Every conversation of a plain transcript.
-
-    Args:
-        path: The file; UTF-8, a byte order mark is accepted.
-
-    Returns:
-        The conversations, without emotions.
-
-    Raises:
-        UnreadableFileError: The file is missing, empty or not text.
-        InvalidRowsError: Text stands before the first speaker; carries every such line.
-    """
-    problems: list[Problem] = []
-    placed = list(iterate_transcript(Source(path), problems))
-    refuse(problems)
-    return tuple(item.conversation for item in placed)
 
 
 def split_speaker(line: str) -> tuple[str, str] | None:

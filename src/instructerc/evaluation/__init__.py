@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from instructerc.evaluation.calibration import expected_calibration_error
 from instructerc.evaluation.confusion import METRICS, OUT_OF_LABEL, Metric
-from instructerc.evaluation.label_sets import label_set_of_rows, parse_label_set
+from instructerc.evaluation.label_sets import label_set_of_rows, with_neutral
 from instructerc.evaluation.metrics import ClassScores, Scores, evaluate
 from instructerc.evaluation.rows import (
     Comparison,
@@ -48,5 +48,5 @@ __all__ = [
     "mcnemar",
     "notices_of_rows",
     "paired_bootstrap",
-    "parse_label_set",
+    "with_neutral",
 ]

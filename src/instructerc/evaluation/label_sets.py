@@ -5,35 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from instructerc.errors import EvaluationError, UnknownNameError, UsageError
+from instructerc.errors import EvaluationError, UsageError
 from instructerc.labels import LABEL_SETS, LabelSet, label_set_of
 from instructerc.recognition.predictions import TurnPrediction
-
-
-def parse_label_set(text: str, *, neutral: str | None = None) -> LabelSet:
-    """A label set as people name it: by the name of a known set, or label by label.
-
-    Args:
-        text: `meld`, or `calm,tense,neutral`.
-        neutral: The label that means "no emotion"; None keeps that of the set, or finds "neutral" itself.
-
-    Raises:
-        UnknownNameError: A single word that names no set.
-        UsageError: `neutral` is none of the labels, or a label is empty or stands twice.
-
-    Example:
-        >>> parse_label_set("calm, tense, neutral").neutral
-        'neutral'
-    """
-    name = text.strip()
-    if name.lower() in LABEL_SETS:
-        return with_neutral(LABEL_SETS[name.lower()], neutral)
-    if "," not in name:
-        raise UnknownNameError("label set", name, LABEL_SETS)
-    labels = tuple(label.strip() for label in name.split(","))
-    if "" in labels or len(set(labels)) < len(labels):
-        raise UsageError(f"labels {text!r}: a label is empty or stands twice; write them as joy,anger,neutral")
-    return with_neutral(label_set_of(labels), neutral)
 
 
 def label_set_of_rows(rows: Sequence[TurnPrediction], *, neutral: str | None = None) -> LabelSet:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instructerc.conversation import SPLITS, Conversation, Corpus, Split
+from instructerc.conversation import Conversation, Corpus, Split
 from instructerc.corpora import SOURCES, Columns, corpus_hash, load_corpus
-from instructerc.errors import RecipeError
+from instructerc.errors import DataError, RecipeError
 from instructerc.labels import LabelSet, get_label_set, label_set_of
 from instructerc.prompts.example import Example
 from instructerc.prompts.files import read_prompts
@@ -59,16 +59,21 @@ class RunData:
             for example in self.spec.labelled_examples(conversation)
         ]
 
+    def asked(self, split: Split) -> Iterator[Example]:
+        """Every example that recognition meets in a split, unlabelled turns among them."""
+        if self.corpus is None:
+            yield from self.prompts[split]
+        for conversation in self.conversations(split):
+            yield from self.spec.examples(conversation)
+
     def conversations(self, split: Split) -> tuple[Conversation, ...]:
         """The conversations of a split; none where the prompts are ready-made."""
         return () if self.corpus is None else self.corpus.split(split)
 
-    def counts(self) -> dict[Split, dict[str, int]]:
-        """Conversations and examples of each split."""
-        return {
-            split: {"conversations": len(self.conversations(split)), "examples": len(self.examples(split))}
-            for split in SPLITS
-        }
+    def labelled(self, split: Split) -> int:
+        """How many examples of a split carry a label; counted without rendering them."""
+        turns = (turn for conversation in self.conversations(split) for turn in conversation.utterances)
+        return len(self.prompts.get(split, ())) + sum(turn.emotion is not None for turn in turns)
 
 
 def prepare_data(recipe: Recipe) -> RunData:
@@ -76,10 +81,21 @@ def prepare_data(recipe: Recipe) -> RunData:
 
     Raises:
         UsageError: A name is unknown, or keys do not fit.
-        DataError: A file is missing or wrong.
+        DataError: A file is missing or wrong, or there is nothing to learn from or to measure on.
     """
-    if recipe.data.prompts is not None:
-        return _from_prompts(recipe, recipe.data.prompts)
+    prompts = recipe.data.prompts
+    data = _from_corpus(recipe) if prompts is None else _from_prompts(recipe, prompts)
+    needed: tuple[tuple[Split, str], ...] = (("train", "learn from"), (recipe.evaluation.split, "measure"))
+    for split, purpose in needed:
+        if not data.labelled(split):
+            raise DataError(
+                f"corpus {data.name!r} has no labelled turn in its {split} split, so nothing to {purpose}: give one, "
+                "or set evaluation.split"
+            )
+    return data
+
+
+def _from_corpus(recipe: Recipe) -> RunData:
     corpus = _limited(_load(recipe), recipe.data.limit)
     labels = SOURCES[corpus.name].labels if corpus.name in SOURCES else label_set_of(corpus.labels)
     spec = PromptSpec(
@@ -127,7 +143,7 @@ def _from_prompts(recipe: Recipe, files: PromptFiles) -> RunData:
             [f"the prompt files hold the targets {', '.join(strays)}, which are none of the labels: add them"],
         )
     prompts = {split: _answerable(part[: recipe.data.limit], labels) for split, part in raw.items()}
-    rows = [[example.prompt, example.target] for part in prompts.values() for example in part]
+    rows = {split: [[example.prompt, example.target] for example in part] for split, part in prompts.items()}
     return RunData(
         name="prompts",
         corpus=None,

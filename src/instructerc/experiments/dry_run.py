@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from instructerc.backbones.loading import count_parameters, load_tokenizer, quiet_transformers
-from instructerc.backbones.tokens import EncodedExample, PromptEncoder
-from instructerc.conversation import SPLITS
+from instructerc.backbones.loading import (
+    best_device,
+    computes_bfloat16,
+    count_parameters,
+    load_config,
+    load_tokenizer,
+    quiet_transformers,
+)
+from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_sequence
+from instructerc.conversation import SPLITS, Split
+from instructerc.experiments.arguments import artefact_of, training_settings
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.resolve import Resolved
-from instructerc.experiments.run import training_settings
 from instructerc.prompts.example import Example
 
-SHOWN = 2
-"""Prompts that are shown."""
+if TYPE_CHECKING:
+    from instructerc.experiments.schema import Recipe
 
 MIB = 2**20
 
@@ -76,10 +84,10 @@ def dry_run(resolved: Resolved) -> DryRun:
     recipe = resolved.recipe
     data = prepare_data(recipe)
     tokenizer, context = load_tokenizer(recipe.backbone.name, revision=recipe.backbone.revision)
-    encoder = PromptEncoder(tokenizer, min(recipe.prompt.max_length or context, context))
+    encoder = PromptEncoder(tokenizer, longest_sequence(context, recipe.prompt.max_length))
     examples = {split: data.examples(split) for split in SPLITS}
     encoded = {split: encoder.encode_all(part) for split, part in examples.items()}
-    settings = training_settings(resolved)
+    settings = training_settings(recipe)
     steps = -(-len(encoded["train"]) // settings.batch_size) * settings.epochs
     return DryRun(
         corpus=data.name,
@@ -87,17 +95,17 @@ def dry_run(resolved: Resolved) -> DryRun:
         splits={split: _counts(data, split, part) for split, part in encoded.items()},
         steps=steps,
         prompts=tuple((example.prompt, example.target or "") for example in _shown(examples["train"])),
-        memory=_memory(resolved, encoded["train"]),
+        memory=_memory(recipe, data, encoded["train"]),
     )
 
 
-def _shown(examples: list[Example]) -> list[Example]:
-    """The first example, and the first one with a history."""
-    later = [example for example in examples if example.turn > 0 and len(example.segments) > SHOWN]
-    return [*examples[:1], *later[: SHOWN - 1]]
+def _shown(examples: Sequence[Example]) -> list[Example]:
+    """The first example, and the first other one that shows a history; where none does, the second."""
+    with_history = [example for example in examples[1:] if example.droppable]
+    return [*examples[:1], *(with_history or examples[1:])[:1]]
 
 
-def _counts(data: RunData, split: Any, encoded: list[EncodedExample]) -> dict[str, int]:
+def _counts(data: RunData, split: Split, encoded: list[EncodedExample]) -> dict[str, int]:
     lengths = [len(example.prompt) for example in encoded] or [0]
     return {
         "conversations": len(data.conversations(split)),
@@ -106,42 +114,35 @@ def _counts(data: RunData, split: Any, encoded: list[EncodedExample]) -> dict[st
         "tokens in the median prompt": round(statistics.median(lengths)),
         "tokens in the longest prompt": max(lengths),
         "turns dropped because prompts were too long": sum(example.dropped_turns for example in encoded),
+        "tokens cut because prompts were too long": sum(example.cut_tokens for example in encoded),
     }
 
 
-def _memory(resolved: Resolved, encoded: list[EncodedExample]) -> dict[str, int]:
-    """Weights, gradients, optimiser and activations.
+def _memory(recipe: Recipe, data: RunData, encoded: Sequence[EncodedExample]) -> dict[str, int]:
+    """Weights, gradients, optimiser and activations, of padded batches: token trees take less.
 
     Activations: about 34 bytes a token, layer and hidden unit in 16 bits (Korthikanti et al. 2022, without the
     attention scores, which memory-efficient attention does not keep), twice that in 32 bits.
     """
-    from transformers import AutoConfig
-
-    from instructerc.assets.embedded import embedded_model_directory
-
-    recipe = resolved.recipe
     total, trainable = count_parameters(recipe.backbone.name, revision=recipe.backbone.revision)
-    embedded = recipe.backbone.name == "embedded"
-    config = AutoConfig.from_pretrained(embedded_model_directory() if embedded else _config_source(resolved))
-    config = config.get_text_config()
+    config = load_config(recipe.backbone.name, recipe.backbone.revision)[0].get_text_config()
     if recipe.adapter.method == "lora":
         targets = len(recipe.adapter.targets or (1, 1, 1))
         trainable = 2 * recipe.adapter.rank * config.hidden_size * targets * config.num_hidden_layers
-    full = recipe.adapter.method == "all" or recipe.backbone.dtype == "float32" or embedded
-    longest = sorted((len(example.prompt) for example in encoded), reverse=True)
-    micro = training_settings(resolved).micro_batch or min(recipe.training.batch_size, 8)
-    tokens = micro * (longest[0] if longest else 0)
+    weight_bytes = 4 if _in_float32(recipe, data) else 2
+    micro = recipe.training.micro_batch or min(recipe.training.batch_size, 8)
+    tokens = micro * max((len(example.prompt) for example in encoded), default=0)
+    activation_bytes = 17 * weight_bytes * config.num_hidden_layers * config.hidden_size
     return {
-        "weights": total * (4 if full else 2) // MIB,
+        "weights": total * weight_bytes // MIB,
         "gradients": trainable * 4 // MIB,
         "optimiser": trainable * 8 // MIB,
-        "activations": tokens * config.num_hidden_layers * config.hidden_size * 34 * (2 if full else 1) // MIB,
+        "activations": tokens * activation_bytes // MIB,
         "program and libraries": 450,
     }
 
 
-def _config_source(resolved: Resolved) -> str:
-    from instructerc.backbones.presets import PRESETS
-
-    name = resolved.recipe.backbone.name
-    return PRESETS[name].source if name in PRESETS else name
+def _in_float32(recipe: Recipe, data: RunData) -> bool:
+    dtype = artefact_of(recipe, data).training_dtype
+    automatic = dtype == "auto" and not computes_bfloat16(best_device())
+    return recipe.backbone.name == "embedded" or dtype == "float32" or automatic

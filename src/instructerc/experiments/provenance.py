@@ -29,6 +29,8 @@ def git_revision() -> str | None:
     """Commit of the source tree that runs, with `+changes` where files differ from it; None outside a checkout."""
     folder = Path(__file__).parent
     try:
+        # An environment may lie inside somebody's own repository, whose commit says nothing about this package.
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
         commit = _git(folder, "rev-parse", "HEAD")
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):

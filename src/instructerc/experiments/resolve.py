@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).parents[1] / "recipes"
 """The folder of the recipes that the package ships."""
 
+HEAD = "# Resolved from"
+"""What a recipe that this module wrote begins with."""
+
 LEARNING_RATES: Mapping[str, float] = {"lora": 2e-4, "all": 2e-5}
 """Published learning rate of each `adapter.method` (method §7)."""
 
@@ -92,7 +95,7 @@ class Resolved:
 
         Keys without effect are left out, so that the text breaks no rule.
         """
-        head = f"# Resolved from {self.source.name}; `instructerc run` takes this file as it is.\n"
+        head = f"{HEAD} {self.source.name}; `instructerc run` takes this file as it is.\n"
         values = _without_silenced(self.recipe.model_dump(mode="json"))
         return head + write_document(values)
 

@@ -3,7 +3,7 @@
 ```
 run folder
 ├── recipe.yaml         every effective value; `instructerc run` takes it as it is
-├── run.json            hashes of data and prompts, versions, revision: what a resume has to meet again
+├── run.json            recipe, hashes of data and prompts: what a resume has to meet again; versions and revision
 ├── model/              the best epoch's model; with it alone one can predict
 ├── checkpoints/        the last one, to go on from
 ├── curves.jsonl        loss and validation figures, as they came; tensorboard/ has the same
@@ -14,36 +14,34 @@ run folder
 
 from __future__ import annotations
 
-import contextlib
-import json
+import itertools
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instructerc.assets import write_atomically
-from instructerc.backbones.adapters import AdapterSpec
+from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone, quiet_transformers
-from instructerc.baselines.registry import TITLES, run_baselines
-from instructerc.errors import TrainingError, UsageError
-from instructerc.evaluation import Scores
+from instructerc.backbones.tokens import PromptEncoder, longest_sequence
+from instructerc.experiments.arguments import artefact_of, training_settings
 from instructerc.experiments.data import RunData, prepare_data
-from instructerc.experiments.provenance import git_revision, machine, peak_memory_mib, versions
+from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
 from instructerc.experiments.resolve import Resolved
+from instructerc.experiments.summary import Outcome, run_report
 from instructerc.experiments.watching import RunWatcher, Silent
-from instructerc.recognition.artefact import Artefact
+from instructerc.prompts.example import Example
+from instructerc.recognition.artefact import read_artefact
 from instructerc.recognition.predictions import PredictionWriter, TurnPrediction, read_predictions
-from instructerc.recognition.recognizer import EmotionRecognizer
+from instructerc.recognition.recognizer import CHUNK, EmotionRecognizer
 from instructerc.reporting.card import model_card
-from instructerc.reporting.report import Curves, Report, report_of_rows
+from instructerc.reporting.report import Report
 from instructerc.reporting.writing import write_report
-from instructerc.training.settings import TrainingSettings
 from instructerc.training.stage import MODEL, StageResult, train_stage
 
-RECIPE = "recipe.yaml"
-STATE = "run.json"
-PREDICTIONS = "predictions.jsonl"
+if TYPE_CHECKING:
+    from instructerc.experiments.schema import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,100 +90,54 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
         watcher: Is told how it goes on.
 
     Raises:
-        UsageError: The folder holds another run, and `resume` is not set.
+        UsageError: The folder holds another run and `resume` is not set, or files that a run would replace, or
+            another process is at work in it.
         TrainingError: `resume` is set, and recipe or data are no longer those that the run began with.
+        DataError: A file is wrong, or there is nothing to learn from or to measure on.
+        PromptError: A prompt of any split is too long even without its history, or two labels are the same tokens.
+        NonFiniteLossError: The loss became NaN or infinite.
     """
     started = time.monotonic()
     quiet_transformers()
     watcher = watcher or Silent()
-    folder = resolved.recipe.output.folder
+    recipe, folder = resolved.recipe, resolved.recipe.output.folder
     assert folder is not None
     watcher.phase("reading data")
-    data = prepare_data(resolved.recipe)
-    _claim(folder, resolved, data, resume=resume)
-    stage = _train(resolved, data, folder, resume=resume, watcher=watcher)
-    watcher.phase("recognising")
-    rows = _predict(resolved, data, folder, watcher)
-    watcher.phase("measuring baselines and writing the report")
-    report = _report(resolved, data, rows, stage, folder, seconds=time.monotonic() - started)
-    write_report(report, folder)
-    (folder / MODEL / "README.md").write_text(model_card(report, _artefact(resolved, data).to_json()), encoding="utf-8")
+    data = prepare_data(recipe)
+    with held(folder):
+        claim(folder, resolved, data, resume=resume)
+        stage, revision, cut = _train(recipe, data, folder, resume=resume, watcher=watcher)
+        _release_memory()
+        watcher.phase("recognising")
+        rows = _predict(recipe, data, folder, watcher)
+        watcher.phase("measuring baselines and writing the report")
+        seconds = time.monotonic() - started
+        outcome = Outcome(rows=rows, stage=stage, revision=revision, cut_prompts=cut, seconds=seconds)
+        report = run_report(recipe, data, outcome, folder)
+        _write(report, data, folder)
     return RunResult(folder=folder, report=report, seconds=time.monotonic() - started)
 
 
-def _claim(folder: Path, resolved: Resolved, data: RunData, *, resume: bool) -> None:
-    """Makes the folder this run's, or makes sure that it already is."""
-    state = {"recipe": resolved.to_yaml(), "data": data.hash, "prompt": data.spec.hash}
-    known = _known_state(folder)
-    if known is not None and not resume:
-        raise UsageError(f"{folder}: holds a run: go on with it by --resume, choose --out, or remove it")
-    if known is not None:
-        faults = [name for name in ("data", "prompt", "recipe") if _comparable(known[name]) != _comparable(state[name])]
-        if faults:
-            raise TrainingError(
-                f"{folder}: {' and '.join(faults)} changed since the run began, whose figures would mix two runs: "
-                "undo the change, or start anew in another folder (--out)"
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / RECIPE, resolved.to_yaml())
-    record = {**state, "revision": git_revision(), "versions": versions(), "seconds": 0.0}
-    write_atomically(folder / STATE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-
-
-def _known_state(folder: Path) -> dict[str, Any] | None:
-    path = folder / STATE
-    if not path.is_file():
-        return None
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise TrainingError(f"{path}: is damaged ({error}): remove the folder and start anew") from None
-    return record
-
-
-def _comparable(text: str) -> list[str]:
-    """A recipe without its head, and without the folder, which may have been moved."""
-    return [line for line in text.splitlines() if not line.startswith("#") and "folder:" not in line]
-
-
-def _artefact(resolved: Resolved, data: RunData) -> Artefact:
-    recipe = resolved.recipe
-    return Artefact(
-        backbone=recipe.backbone.name,
-        revision=recipe.backbone.revision,
-        adapter=AdapterSpec(
-            method=recipe.adapter.method,
-            rank=recipe.adapter.rank,
-            alpha=recipe.adapter.alpha,
-            dropout=recipe.adapter.dropout,
-            targets=recipe.adapter.targets,
-        ),
-        prompt=data.spec,
-        max_length=recipe.prompt.max_length,
-        mode=recipe.recognition.mode,
-        corpus=data.name,
-        dtype=recipe.backbone.dtype,
-        precision=recipe.training.precision,
-    )
-
-
-def _train(resolved: Resolved, data: RunData, folder: Path, *, resume: bool, watcher: RunWatcher) -> StageResult:
-    recipe = resolved.recipe
+def _train(
+    recipe: Recipe, data: RunData, folder: Path, *, resume: bool, watcher: RunWatcher
+) -> tuple[StageResult, str | None, int]:
+    """Trains; returns also the commit of the backbone, and how many prompts to be measured lost their beginning."""
     watcher.phase(f"loading {recipe.backbone.name}")
-    artefact = _artefact(resolved, data)
+    artefact = artefact_of(recipe, data)
     backbone = load_backbone(
         artefact.backbone,
         revision=artefact.revision,
         dtype=artefact.training_dtype,
         precision=artefact.precision,
     )
+    artefact = replace(artefact, revision=backbone.revision or artefact.revision)  # a branch may move on
+    cut = _check_prompts(backbone, recipe, data)
     watcher.phase("training")
-    with _timed(folder):
-        return train_stage(
+    with timed(folder):
+        stage = train_stage(
             backbone,
             artefact,
-            training_settings(resolved),
+            training_settings(recipe),
             folder,
             train=data.examples("train"),
             validation=data.examples("validation"),
@@ -194,163 +146,58 @@ def _train(resolved: Resolved, data: RunData, folder: Path, *, resume: bool, wat
             resume=resume,
             watcher=watcher,
         )
+    return stage, artefact.revision, cut
 
 
-@contextlib.contextmanager
-def _timed(folder: Path) -> Iterator[None]:
-    """Adds what training takes to the run's account, also when it is interrupted."""
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        record = _known_state(folder)
-        if record is not None:
-            record["seconds"] += time.monotonic() - started
-            write_atomically(folder / STATE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData) -> int:
+    """Encodes what will be measured: a prompt that is too long shall not come to light after hours of training."""
+    encoder = PromptEncoder(backbone.tokenizer, longest_sequence(backbone.context, recipe.prompt.max_length))
+    return sum(encoder.encode(example).cut_tokens > 0 for example in data.asked(recipe.evaluation.split))
 
 
-def training_settings(resolved: Resolved) -> TrainingSettings:
-    """The numbers of a recipe as `training` takes them."""
-    values = resolved.recipe.training
-    assert values.learning_rate is not None
-    return TrainingSettings(
-        epochs=values.epochs,
-        learning_rate=values.learning_rate,
-        schedule=values.schedule,
-        warmup=values.warmup,
-        batch_size=values.batch_size,
-        batching=values.batching,
-        micro_batch=values.micro_batch,
-        weight_decay=values.weight_decay,
-        betas=values.betas,
-        gradient_clip=values.gradient_clip,
-        early_stopping=values.early_stopping,
-        gradient_checkpointing=values.gradient_checkpointing,
-        loss_weighting=values.loss_weighting,
-        save_every=values.save_every,
-        tracking=values.tracking,
-        keep=resolved.recipe.checkpoints.keep,
-        seed=resolved.recipe.seed,
-    )
+def _release_memory() -> None:
+    """The trained model and its optimiser hang in reference cycles; the next model needs their room."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
-def _predict(resolved: Resolved, data: RunData, folder: Path, watcher: RunWatcher) -> list[TurnPrediction]:
-    """Predicts the measured split by the folder's model alone, a conversation at a time."""
-    recipe = resolved.recipe
+def _predict(recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher) -> list[TurnPrediction]:
+    """Predicts the measured split by the folder's model alone, and writes rows as they come."""
     recognizer = EmotionRecognizer.from_pretrained(
         folder, batch_size=recipe.recognition.batch_size, batching=recipe.training.batching
     )
     split = recipe.evaluation.split
     path = folder / PREDICTIONS
-    if path.exists() and any(row.model != recognizer.model_hash for row in read_predictions(path)):
-        path.unlink()  # another model's: training has gone on since
-    if data.corpus is None:
-        watcher.recognizing(turns=len(data.prompts[split]))
-        rows = recognizer.answer(data.prompts[split], progress=watcher.recognized)
-        path.unlink(missing_ok=True)
-        with PredictionWriter(path) as writer:
-            writer.append(rows)
-        return rows
-    conversations = data.conversations(split)
-    expected = {conversation.id: len(conversation) for conversation in conversations}
-    with PredictionWriter(path, expected_rows=expected) as writer:
-        missing = [conversation for conversation in conversations if conversation.id not in writer.completed]
-        watcher.recognizing(turns=sum(map(len, missing)))
+    prompts = data.prompts.get(split, ())
+    expected = {conversation.id: len(conversation) for conversation in data.conversations(split)}
+    expected |= {example.conversation: len(prompts) for example in prompts[:1]}
+    with PredictionWriter(path, expected_rows=expected, model=recognizer.model_hash) as writer:
+        watcher.recognizing(turns=sum(size for name, size in expected.items() if name not in writer.completed))
+        _answer_prompts(recognizer, prompts, writer, watcher)
+        missing = [chat for chat in data.conversations(split) if chat.id not in writer.completed]
         for predictions in recognizer.recognize_all(missing, progress=watcher.recognized):
             writer.append(predictions)
     return read_predictions(path)
 
 
-def _report(
-    resolved: Resolved,
-    data: RunData,
-    rows: list[TurnPrediction],
-    stage: StageResult,
-    folder: Path,
-    *,
-    seconds: float,
-) -> Report:
-    recipe = resolved.recipe
-    split = recipe.evaluation.split
-    losses = tuple((row["step"], row["loss"]) for row in stage.curves if "loss" in row)
-    validation = tuple((row["epoch"], row["validation"]["weighted_f1"]) for row in stage.curves if "validation" in row)
-    chosen = (
-        f"epoch {stage.best_epoch}, chosen by validation W-F1 {100 * stage.best['weighted_f1']:.2f}"
-        if stage.best
-        else ""
-    )
-    return report_of_rows(
-        rows,
-        title=recipe.name,
-        labels=data.labels.labels,
-        neutral=data.labels.neutral,
-        split=split,
-        samples=recipe.evaluation.bootstrap,
-        seed=recipe.seed,
-        summary=f"{recipe.backbone.name} on {data.name}, {split} split: {chosen}",
-        baselines=_baselines(resolved, data),
-        curves=Curves(loss=losses, validation=validation, best_epoch=stage.best_epoch),
-        notices=_notices(resolved, data, stage),
-        provenance=_provenance(resolved, data, folder, seconds=seconds),
-    )
+def _answer_prompts(
+    recognizer: EmotionRecognizer, prompts: Sequence[Example], writer: PredictionWriter, watcher: RunWatcher
+) -> None:
+    """Answers ready-made prompts, which are all of one "conversation": their file."""
+    if prompts and prompts[0].conversation in writer.completed:
+        return
+    left = iter(prompts)
+    while part := list(itertools.islice(left, CHUNK)):
+        writer.append_part(recognizer.answer(part, progress=watcher.recognized))
 
 
-def _baselines(resolved: Resolved, data: RunData) -> Mapping[str, Scores]:
-    names, split = resolved.recipe.evaluation.baselines, resolved.recipe.evaluation.split
-    if data.corpus is None or not names:
-        return {}
-    return {TITLES[name]: scores for name, scores in run_baselines(data.corpus, names, split=split).items()}
-
-
-def _notices(resolved: Resolved, data: RunData, stage: StageResult) -> tuple[str, ...]:
-    notices = []
-    if stage.dropped_turns:
-        notices.append(f"Training prompts lost {stage.dropped_turns} of their oldest turns: they were too long.")
-    if not data.examples("validation"):
-        notices.append("There was no validation split: the last epoch was kept.")
-    if resolved.recipe.window.context == "both":
-        notices.append("Prompts show turns after the target (window.context: both): a task of its own.")
-    return tuple(notices)
-
-
-def _provenance(resolved: Resolved, data: RunData, folder: Path, *, seconds: float) -> dict[str, dict[str, Any]]:
-    recipe = resolved.recipe
-    state = _known_state(folder) or {}
-    peak = peak_memory_mib()
-    counts = data.counts()
-    return {
-        "Data": {
-            "corpus": data.name,
-            **{
-                split: f"{count['conversations']} conversations, {count['examples']} turns"
-                for split, count in counts.items()
-            },
-            "hash": data.hash[:12],
-        },
-        "Method": {
-            "backbone": recipe.backbone.name,
-            "wording": recipe.prompt.wording,
-            "window": ", ".join(f"{name} {value}" for name, value in data.spec.window.to_json().items()),
-            "adapter": recipe.adapter.method,
-            "dtype": recipe.backbone.dtype,
-            "precision": recipe.training.precision,
-            "batching": recipe.training.batching,
-            "learning rate": recipe.training.learning_rate,
-            "epochs": recipe.training.epochs,
-            "recognition": recipe.recognition.mode,
-            "prompt hash": data.spec.hash,
-            "seed": recipe.seed,
-        },
-        "Run": {
-            "training seconds": round(state.get("seconds", 0.0), 1),
-            "seconds in all": round(seconds, 1),
-            "peak memory MiB": None if peak is None else round(peak),
-            "revision": state.get("revision"),
-            **machine(),
-        },
-        "Versions": versions(),
-    }
-
-
-def _counted(count: Mapping[str, int]) -> str:
-    return f"{count['conversations']} conversations, {count['examples']} turns"
+def _write(report: Report, data: RunData, folder: Path) -> None:
+    write_report(report, folder)
+    artefact, place = read_artefact(folder / MODEL)
+    card = model_card(report, artefact.to_json(), ready_made=data.corpus is None)
+    write_atomically(place / "README.md", card.encode("utf-8", "replace"))

@@ -42,28 +42,29 @@ def prompt_lines(
         split: Which part of the corpus it is.
     """
     for conversation in conversations:
-        for turn in range(len(conversation)):
-            for text, target in _rows(conversation, turn, spec, content=content, split=split):
-                if target is not None:
-                    yield json.dumps({"input": text, "target": target}, ensure_ascii=False)
+        for text, target in _rows(conversation, spec, content=content, split=split):
+            if target is not None:
+                yield json.dumps({"input": text, "target": target}, ensure_ascii=False)
 
 
 def _rows(
-    conversation: Conversation, turn: int, spec: PromptSpec, *, content: Content, split: Split
+    conversation: Conversation, spec: PromptSpec, *, content: Content, split: Split
 ) -> Iterator[tuple[str, str | None]]:
     if content == "speaker_identification":
-        who = spec.example(conversation, turn, task="speaker_identification")
-        yield who.prompt, who.target
-        return
-    main = spec.example(conversation, turn)
-    if content == "prediction" and split == "train":
-        prediction = spec.example(conversation, turn, task="prediction")
-        yield main.prompt + SEPARATOR + prediction.prompt, main.target
-        return
-    yield main.prompt, main.target
-    if content == "mixed" and split != "test":
-        who = spec.example(conversation, turn, task="speaker_identification")
-        yield who.prompt, who.target
+        for who in spec.examples(conversation, task="speaker_identification"):
+            yield who.prompt, who.target
+    elif content == "prediction" and split == "train":
+        predictions = spec.examples(conversation, task="prediction")
+        for main, prediction in zip(spec.examples(conversation), predictions, strict=True):
+            yield main.prompt + SEPARATOR + prediction.prompt, main.target
+    elif content == "mixed" and split != "test":
+        speakers = spec.examples(conversation, task="speaker_identification")
+        for main, who in zip(spec.examples(conversation), speakers, strict=True):
+            yield main.prompt, main.target
+            yield who.prompt, who.target
+    else:
+        for main in spec.examples(conversation):
+            yield main.prompt, main.target
 
 
 def export_prompts(
@@ -85,7 +86,7 @@ def export_prompts(
     """
     if content not in get_args(Content):
         raise UsageError(f"content {content!r} is unknown: choose one of {', '.join(get_args(Content))}")
-    list(_rows(PROBE, 1, spec, content=content, split="train"))
+    list(_rows(PROBE, spec, content=content, split="train"))
     paths: dict[Split, Path] = {}
     for split, conversations in corpus.splits():
         lines = prompt_lines(conversations, spec, content=content, split=split)
@@ -122,12 +123,10 @@ def _read_rows(path: Path, candidates: tuple[str, ...]) -> list[tuple[str, str]]
     for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
-        fault = _fault_of(line, candidates)
-        if fault:
-            problems.append(Problem(path, number, None, fault))
-        else:
-            record = json.loads(line)
-            rows.append((record["input"], record["target"]))
+        try:
+            rows.append(_row_of(line, candidates))
+        except ValueError as error:
+            problems.append(Problem(path, number, None, str(error)))
     if problems:
         raise InvalidRowsError(problems)
     if not rows:
@@ -148,23 +147,26 @@ def _read_text(path: Path) -> str:
         raise UnreadableFileError(f"{path}: cannot be read ({error.strerror}): check the file") from None
 
 
-def _fault_of(line: str, candidates: tuple[str, ...]) -> str | None:
+def _row_of(line: str, candidates: tuple[str, ...]) -> tuple[str, str]:
+    """Input and target of a line; a ValueError says what is wrong with it."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return f"is no JSON object ({error}): write {{'input': …, 'target': …}}"
+        raise ValueError(f"is no JSON object ({error}): write {{'input': …, 'target': …}}") from None
     if not isinstance(record, dict):
-        return f"is {type(record).__name__}, not an object: write {{'input': …, 'target': …}}"
-    faults = (_fault_of_text(record, key) for key in ("input", "target"))
-    fault = next(filter(None, faults), None)
-    if not fault and candidates and record["target"] not in candidates:
-        return f"'target' is {reprlib.repr(record['target'])}: write one of {', '.join(candidates)}"
-    return fault
+        raise ValueError(f"is {type(record).__name__}, not an object: write {{'input': …, 'target': …}}")
+    text, target = _text_of(record, "input"), _text_of(record, "target")
+    if candidates and target not in candidates:
+        raise ValueError(f"'target' is {reprlib.repr(target)}: write one of {', '.join(candidates)}")
+    return text, target
 
 
-def _fault_of_text(record: dict[str, Any], key: str) -> str | None:
+def _text_of(record: dict[str, Any], key: str) -> str:
     if key not in record:
-        return f"lacks {key!r}: write {{'input': …, 'target': …}}"
-    if not isinstance(record[key], str):
-        return f"{key!r} is {reprlib.repr(record[key])}: write a text"
-    return None if record[key].strip() else f"{key!r} is blank: write a text"
+        raise ValueError(f"lacks {key!r}: write {{'input': …, 'target': …}}")
+    text = record[key]
+    if not isinstance(text, str):
+        raise ValueError(f"{key!r} is {reprlib.repr(text)}: write a text")
+    if not text.strip():
+        raise ValueError(f"{key!r} is blank: write a text")
+    return text

@@ -19,6 +19,19 @@ PUBLISHED_SPEAKERS = 9
 """Speakers that the released speaker prompts list for MELD and EmoryNLP (method §3)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Who speaks in a conversation.
+
+    Attributes:
+        numbers: The number of each speaker.
+        listed: The speakers that a question about the speaker lists.
+    """
+
+    numbers: Mapping[str, int]
+    listed: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSpec:
     """All that decides what a prompt looks like.
@@ -61,9 +74,25 @@ class PromptSpec:
         Raises:
             UsageError: The wording has no words for the task.
         """
-        wording = get_wording(self.wording)
+        return self._example(conversation, turn, task, self._cast(conversation))
+
+    def examples(self, conversation: Conversation, *, task: Task = "recognition") -> Iterator[Example]:
+        """An example a turn, in order; lazily, since a long conversation has many long prompts."""
+        cast = self._cast(conversation)  # once: it takes a look at every turn
+        return (self._example(conversation, turn, task, cast) for turn in range(len(conversation)))
+
+    def labelled_examples(self, conversation: Conversation, *, task: Task = "recognition") -> Iterator[Example]:
+        """The examples whose turn carries a gold label: what can be learned from and evaluated on."""
+        return (example for example in self.examples(conversation, task=task) if example.target is not None)
+
+    def _cast(self, conversation: Conversation) -> _Cast:
         numbers = speaker_numbers(conversation.speakers, order=self.speaker_order)
-        scene = self._scene(conversation, turn, wording, numbers)
+        listed = max([len(self.speaker_order) or PUBLISHED_SPEAKERS, *(number + 1 for number in numbers.values())])
+        return _Cast(numbers, tuple(numbered(number) for number in range(listed)))
+
+    def _example(self, conversation: Conversation, turn: int, task: Task, cast: _Cast) -> Example:
+        wording = get_wording(self.wording)
+        scene = self._scene(conversation, turn, wording, cast)
         utterance = conversation.utterances[turn]
         who = task == "speaker_identification"
         return Example(
@@ -72,28 +101,18 @@ class PromptSpec:
             task=task,
             segments=wording.segments(scene, task),
             candidates=scene.speakers if who else self.labels,
-            target=numbered(numbers[utterance.speaker]) if who else utterance.emotion,
+            target=numbered(cast.numbers[utterance.speaker]) if who else utterance.emotion,
         )
 
-    def examples(self, conversation: Conversation, *, task: Task = "recognition") -> Iterator[Example]:
-        """An example a turn, in order; lazily, since a long conversation has many long prompts."""
-        return (self.example(conversation, turn, task=task) for turn in range(len(conversation)))
-
-    def labelled_examples(self, conversation: Conversation, *, task: Task = "recognition") -> Iterator[Example]:
-        """The examples whose turn carries a gold label: what can be learned from and evaluated on."""
-        return (example for example in self.examples(conversation, task=task) if example.target is not None)
-
-    def _scene(self, conversation: Conversation, target: int, wording: Wording, numbers: Mapping[str, int]) -> Scene:
+    def _scene(self, conversation: Conversation, target: int, wording: Wording, cast: _Cast) -> Scene:
         def see(index: int) -> Turn:
             utterance = conversation.utterances[index]
-            number = numbers[utterance.speaker]
+            number = cast.numbers[utterance.speaker]
             name = utterance.speaker if self.speakers == "name" else wording.number_style(number)
             return Turn(index=index, speaker=name, number=number, text=utterance.text)
 
         shown = tuple(see(index) for index in self.window.turns(target, len(conversation)))
-        listed = max(len(self.speaker_order) or PUBLISHED_SPEAKERS, *(number + 1 for number in numbers.values()))
-        speakers = tuple(numbered(number) for number in range(listed))
-        return Scene(turns=shown, target=see(target), labels=self.labels, speakers=speakers)
+        return Scene(turns=shown, target=see(target), labels=self.labels, speakers=cast.listed)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back."""

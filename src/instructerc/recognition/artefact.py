@@ -14,14 +14,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from instructerc.assets import sha256_of, write_atomically
 from instructerc.backbones.adapters import PARAMETERS, AdapterSpec, attach, load_trained, save_trained
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import Dtype, Precision, load_backbone
-from instructerc.errors import ArtefactError
+from instructerc.errors import ArtefactError, UsageError
 from instructerc.prompts.spec import PromptSpec
+
+Mode = Literal["score", "generate"]
+"""`score` compares all labels and gives probabilities; `generate` is the published greedy generation."""
 
 FILE = "artefact.json"
 FORMAT = 1
@@ -49,7 +52,7 @@ class Artefact:
     adapter: AdapterSpec | None
     prompt: PromptSpec
     max_length: int | None = None
-    mode: str = "score"
+    mode: Mode = "score"
     corpus: str = ""
     dtype: Dtype = "auto"
     precision: Precision = "auto"
@@ -99,7 +102,7 @@ class Artefact:
                 dtype=record["dtype"],
                 precision=record["precision"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, UsageError) as error:
             raise ArtefactError(f"is incomplete ({error}): copy it again, or train again") from None
 
 

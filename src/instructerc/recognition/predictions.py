@@ -102,6 +102,7 @@ class PredictionWriter:
         path: The file; it and its folder are made where they are missing.
         expected_rows: How many rows each conversation gets, by id. A last conversation that has fewer is cut too, as
             a kill may fall exactly between two lines.
+        model: Hash of the model that predicts. Where the file holds rows of another one, it is begun anew.
 
     Attributes:
         path: The file.
@@ -121,12 +122,13 @@ class PredictionWriter:
         {'a'}
     """
 
-    def __init__(self, path: Path, *, expected_rows: Mapping[str, int] | None = None) -> None:
+    def __init__(self, path: Path, *, expected_rows: Mapping[str, int] | None = None, model: str | None = None) -> None:
         self.path = Path(path)
         self.completed: set[str] = set()
         self.dropped_rows = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        size = self._kept_size(expected_rows or {}) if self.path.exists() else 0
+        self._appending = ""
+        size = self._kept_size(expected_rows or {}, model) if self.path.exists() else 0
         self._file: BinaryIO = self.path.open("ab")
         self._file.truncate(size)
 
@@ -136,14 +138,26 @@ class PredictionWriter:
         Raises:
             EvaluationError: The rows are of several conversations, or of one that is complete already.
         """
+        self._appending = ""
+        self.append_part(rows)
+
+    def append_part(self, rows: Sequence[TurnPrediction]) -> None:
+        """Writes some rows of a conversation that is too long to wait for; further parts of it may follow.
+
+        Reopened with `expected_rows`, a file that lacks parts of its last conversation begins that one anew.
+
+        Raises:
+            EvaluationError: As `append`.
+        """
         ids = sorted({row.conversation for row in rows})
         if len(ids) > 1:
             raise EvaluationError(f"rows of several conversations at once: {', '.join(ids)}; append one at a time")
-        if self.completed.intersection(ids):
+        if (self.completed - {self._appending}).intersection(ids):
             raise EvaluationError(f"conversation {ids[0]!r} is in {self.path} already: skip what `completed` names")
         self._file.write(b"".join(_line(row) for row in rows))
         self._file.flush()
         self.completed.update(ids)
+        self._appending = ids[0] if ids else self._appending
 
     def close(self) -> None:
         """Closes the file; more can be appended by a new writer."""
@@ -157,11 +171,14 @@ class PredictionWriter:
     ) -> None:
         self.close()
 
-    def _kept_size(self, expected_rows: Mapping[str, int]) -> int:
+    def _kept_size(self, expected_rows: Mapping[str, int], model: str | None) -> int:
         """Reads what stands, fills `completed`, and returns how many bytes of the file are to stay."""
         content = self.path.read_bytes()
         whole = content.rfind(b"\n") + 1
         rows = _rows(content[:whole], self.path)
+        if model is not None and any(row.model != model for row, _ in rows):
+            self.dropped_rows = len(rows)
+            return 0
         ids = [row.conversation for row, _ in rows]
         torn = whole < len(content)
         unfinished = torn or (ids and ids.count(ids[-1]) < expected_rows.get(ids[-1], 0))

@@ -6,24 +6,21 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.rows import Batching, use_trees
-from instructerc.backbones.tokens import EncodedExample, PromptEncoder
+from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_sequence
 from instructerc.conversation import Conversation
 from instructerc.errors import UsageError
 from instructerc.prompts.example import Example
 from instructerc.prompts.spec import PromptSpec
 from instructerc.recognition.answers import read_answer
-from instructerc.recognition.artefact import load_artefact
+from instructerc.recognition.artefact import Mode, load_artefact
 from instructerc.recognition.generation import GreedyGeneration
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.recognition.scoring import PaddedScoring, Progress, probabilities
 from instructerc.recognition.tree_scoring import TreeScoring
-
-Mode = Literal["score", "generate"]
-"""`score` compares all labels and gives probabilities; `generate` is the published greedy generation."""
 
 CHUNK = 512
 """Examples that are encoded and sorted by length at once: bounds memory, keeps padding low."""
@@ -63,7 +60,7 @@ class EmotionRecognizer:
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise UsageError(f"recognition.mode is {self.mode!r}: choose one of {', '.join(get_args(Mode))}")
-        limit = min(self.max_length or self.backbone.context, self.backbone.context)
+        limit = longest_sequence(self.backbone.context, self.max_length)
         self._encoder = PromptEncoder(self.backbone.tokenizer, limit)
         self._prompt_hash = self.prompt.hash
 
@@ -94,7 +91,7 @@ class EmotionRecognizer:
         return cls(
             backbone=backbone,
             prompt=artefact.prompt,
-            mode=mode or _as_mode(artefact.mode),
+            mode=mode or artefact.mode,
             batch_size=batch_size,
             batching=batching,
             max_length=artefact.max_length,
@@ -210,7 +207,3 @@ class EmotionRecognizer:
             model=self.model_hash,
             prompt=self._prompt_hash,
         )
-
-
-def _as_mode(name: str) -> Mode:
-    return "generate" if name == "generate" else "score"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.tokens import EncodedExample
+from instructerc.errors import BackboneError
 
 if TYPE_CHECKING:
     import torch
@@ -153,6 +154,9 @@ def _branch(backbone: Backbone, cache: Any) -> Any:
 def probabilities(log_likelihoods: Sequence[float]) -> list[float]:
     """A softmax over the log-likelihoods of a closed set.
 
+    Raises:
+        BackboneError: They are no numbers, as of weights that a training or a coarse number type has broken.
+
     Example:
         >>> [round(probability, 3) for probability in probabilities([-1.0, -1.0, -2.0])]
         [0.422, 0.422, 0.155]
@@ -160,6 +164,11 @@ def probabilities(log_likelihoods: Sequence[float]) -> list[float]:
     import math
 
     largest = max(log_likelihoods)
+    if not all(value < math.inf for value in log_likelihoods) or largest == -math.inf:  # false for NaN, too
+        raise BackboneError(
+            f"the likelihoods of the labels are no numbers ({', '.join(map(str, log_likelihoods))}): "
+            "set backbone.dtype to float32, or train again with a lower training.learning_rate"
+        )
     shares = [math.exp(value - largest) for value in log_likelihoods]
     total = sum(shares)
     return [share / total for share in shares]

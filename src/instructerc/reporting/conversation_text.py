@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from instructerc.conversation import Conversation
-from instructerc.reporting.emotion_colours import emotion_colour
+from instructerc.reporting.palette import mark
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -41,7 +41,7 @@ def conversation_text(conversation: Conversation) -> Text:
     text = Text(visible(conversation.id), style="bold")
     text.append(f"  {_count(len(conversation.speakers), 'speaker')}, {_count(len(names), 'turn')}", style="not bold")
     for turn, utterance in enumerate(conversation.utterances):
-        style = emotion_colour(words[turn]).terminal if utterance.emotion else ""
+        style = mark(words[turn]).terminal if utterance.emotion else ""
         text.append(f"\n{turn:>2}  {names[turn]}{' ' * (name_width - cell_len(names[turn]))}  ", style="not bold")
         text.append(tags[turn], style=f"bold {style}".strip())
         text.append(f"{' ' * (tag_width - cell_len(tags[turn]))}  {visible(utterance.text)}", style="not bold")

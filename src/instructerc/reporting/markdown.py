@@ -46,7 +46,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("", *_table(_SCORES_HEAD, [_scores_row(split, scores) for split, scores in report.scores.items()]))
     if report.baselines:
         yield from ("", "## Beside the baselines", "", *_baselines(report))
-    yield from ("", "## Each emotion", "", *_classes(main))
+    yield from ("", "## Each emotion", "", *class_table(main))
     yield from ("", "## Where the errors go", "", "Rows: gold; columns: recognised.", "", *_confusion(main))
     if report.curves is not None:
         yield from ("", "## How the training went", "", "![Training loss and validation figure](curves.png)")
@@ -75,7 +75,8 @@ def _baselines(report: Report) -> Iterator[str]:
     return _table(("System", "Weighted F1", "Macro F1", "Accuracy", "Model ahead by"), rows)
 
 
-def _classes(scores: Scores) -> Iterator[str]:
+def class_table(scores: Scores) -> Iterator[str]:
+    """Lines of a table: precision, recall, F1 and support of each emotion."""
     rows = [
         (escape(label), percent(found.precision), percent(found.recall), percent(found.f1), str(found.support))
         for label, found in scores.per_class.items()

@@ -212,7 +212,7 @@ def report_of_rows(
         split: What the rows are predictions of.
         metric: The figure that gets an interval.
         out_of_label: What an answer outside the label set is worth.
-        samples: Samples of the interval.
+        samples: Samples of the interval; 0 leaves it out.
         confidence: Of the interval.
         seed: Of the interval.
         more: Further fields of `Report`; `notices` follow those that the rows themselves give rise to.
@@ -221,21 +221,23 @@ def report_of_rows(
         EvaluationError: No row carries a gold label, a turn stands twice, or labels do not fit.
     """
     scores = evaluate_rows(rows, labels=labels, neutral=neutral, out_of_label=out_of_label)
-    interval = interval_of_rows(
-        rows,
-        labels=labels,
-        neutral=neutral,
-        metric=metric,
-        out_of_label=out_of_label,
-        samples=samples,
-        confidence=confidence,
-        seed=seed,
-    )
+    intervals = {}
+    if samples:
+        intervals[split] = interval_of_rows(
+            rows,
+            labels=labels,
+            neutral=neutral,
+            metric=metric,
+            out_of_label=out_of_label,
+            samples=samples,
+            confidence=confidence,
+            seed=seed,
+        )
     notices = (*notices_of_rows(rows, scores, out_of_label=out_of_label), *more.pop("notices", ()))
     return Report(
         title=title,
         scores={split: scores, **more.pop("scores", {})},
-        intervals={split: interval, **more.pop("intervals", {})},
+        intervals={**intervals, **more.pop("intervals", {})},
         examples=more.pop("examples", wrong_turns(rows)),
         notices=notices,
         **more,

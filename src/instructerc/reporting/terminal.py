@@ -41,7 +41,7 @@ def comparison_view(comparison: Comparison, *, first: str, second: str) -> Rende
     """
     metric = comparison.paired.interval.metric
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("System")
+    table.add_column("System", overflow="fold")  # two paths often differ at their ends only
     for title in ("Weighted F1", "Macro F1", "Accuracy"):
         table.add_column(title, justify="right")
     for name, scores in ((first, comparison.first), (second, comparison.second)):
@@ -102,7 +102,7 @@ def _confusion(scores: Scores) -> Table:
     marks = palette(scores.labels)
     extra = any(scores.outside)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("Gold ↓  recognised →")
+    table.add_column("Gold ↓\nrecognised →", no_wrap=True)
     for label in (*scores.labels, *([OUTSIDE] if extra else [])):
         table.add_column(Text(visible(label)), justify="right")
     for label, row, outside in zip(scores.labels, scores.confusion, scores.outside, strict=True):
@@ -116,4 +116,4 @@ def _confusion(scores: Scores) -> Table:
 
 def _emotion(label: str, marks: dict[str, Mark]) -> Text:
     """Symbol and label of an emotion, coloured."""
-    return Text.assemble((marks[label].symbol, marks[label].colour), " ", visible(label))
+    return Text.assemble((marks[label].symbol, marks[label].terminal), " ", visible(label))

@@ -12,8 +12,12 @@ COMPLETE = "complete"
 
 def complete_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints that are whole, oldest first."""
-    found = [path for path in folder.glob(f"{PREFIX}*") if (path / COMPLETE).is_file()]
-    return sorted(found, key=step_of)
+    return sorted((path for path in _checkpoints(folder) if (path / COMPLETE).is_file()), key=step_of)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """What training has written, whole or not; a copy that somebody laid beside it (`checkpoint-8-old`) is not ours."""
+    return [path for path in folder.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdecimal()]
 
 
 def step_of(checkpoint: Path) -> int:
@@ -34,13 +38,13 @@ def last_checkpoint(folder: Path) -> Path | None:
 def finish_checkpoint(checkpoint: Path) -> None:
     """Marks a checkpoint as whole, then removes what came before it and what a kill has torn."""
     (checkpoint / COMPLETE).write_text("", encoding="utf-8")
-    for other in checkpoint.parent.glob(f"{PREFIX}*"):
+    for other in _checkpoints(checkpoint.parent):
         if other != checkpoint:
             shutil.rmtree(other, ignore_errors=True)
 
 
 def remove_after(folder: Path, step: int) -> None:
     """Removes torn checkpoints, and any after `step`."""
-    for path in folder.glob(f"{PREFIX}*"):
+    for path in _checkpoints(folder):
         if not (path / COMPLETE).is_file() or step_of(path) > step:
             shutil.rmtree(path, ignore_errors=True)

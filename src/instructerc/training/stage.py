@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from instructerc.backbones.adapters import attach
+from instructerc.backbones.adapters import AdapterSpec, attach
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.rows import use_trees
+from instructerc.backbones.tokens import EncodedExample
 from instructerc.errors import TrainingError, UnknownLabelError
 from instructerc.evaluation import evaluate
 from instructerc.prompts.example import Example
@@ -19,7 +20,7 @@ from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.training.batches import Batching, PaddedBatching, StepDataset
 from instructerc.training.checkpoints import last_checkpoint, remove_after, step_of
 from instructerc.training.curves import Curves
-from instructerc.training.settings import TrainingSettings
+from instructerc.training.settings import Keep, TrainingSettings
 from instructerc.training.trainer import build_trainer
 from instructerc.training.tree_batches import TreeBatching
 
@@ -64,6 +65,7 @@ class StageResult:
         curves: The course: loss a few steps apart, validation after each epoch.
         steps: Optimiser steps of the whole stage.
         dropped_turns: Turns of history that training prompts lost because they were too long.
+        cut_prompts: Ready-made training prompts that lost their beginning for the same reason.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class StageResult:
     curves: tuple[dict[str, Any], ...]
     steps: int
     dropped_turns: int
+    cut_prompts: int = 0
 
 
 def train_stage(
@@ -109,6 +112,38 @@ def train_stage(
     """
     from transformers import set_seed
 
+    adapter = _require_trainable(artefact, train, validation)
+    set_seed(settings.seed)  # before the adapters draw their first weights
+    attach(backbone, adapter)
+    recognizer = EmotionRecognizer(
+        backbone=backbone,
+        prompt=artefact.prompt,
+        batch_size=recognition_batch,
+        max_length=artefact.max_length,
+        batching=settings.batching,
+        mode=artefact.mode,
+    )
+    # All of it before the folder is touched: a prompt that is too long destroys nothing.
+    encoded = recognizer.encode(train)
+    validate = _Validation(recognizer, validation, recognizer.encode(validation), neutral) if validation else None
+    dataset = StepDataset(encoded, _batching(backbone, settings), settings.batch_size, settings.seed)
+    checkpoint = _start(folder, resume=resume)
+    curves = Curves.resume(folder / "curves.jsonl", step=step_of(checkpoint) if checkpoint else 0)
+    keeper = _Keeper(artefact, backbone, folder, settings.keep, curves, watcher or Silent())
+    _run(backbone, dataset, settings, keeper, validate=validate, checkpoint=checkpoint)
+    best = curves.best
+    return StageResult(
+        folder=folder,
+        best_epoch=best["epoch"] if best else settings.epochs,
+        best=best["validation"] if best else {},
+        curves=tuple(curves.rows),
+        steps=len(dataset) * settings.epochs,
+        dropped_turns=sum(example.dropped_turns for example in encoded),
+        cut_prompts=sum(example.cut_tokens > 0 for example in encoded),
+    )
+
+
+def _require_trainable(artefact: Artefact, train: Sequence[Example], validation: Sequence[Example]) -> AdapterSpec:
     if not train:
         raise TrainingError("no labelled turn to train on: check data.corpus, and that its turns have emotions")
     for example in (*train, *validation):
@@ -117,66 +152,73 @@ def train_stage(
             raise UnknownLabelError(str(example.target), example.candidates, place=place)
     if artefact.adapter is None:
         raise TrainingError("nothing would be trained: set adapter.method to lora or all")
-    set_seed(settings.seed)  # before the adapters draw their first weights
-    attach(backbone, artefact.adapter)
-    watcher = watcher or Silent()
-    recognizer = EmotionRecognizer(
-        backbone=backbone,
-        prompt=artefact.prompt,
-        batch_size=recognition_batch,
-        max_length=artefact.max_length,
-        batching=settings.batching,
-        mode="generate" if artefact.mode == "generate" else "score",
-    )
-    encoded = recognizer.encode(train)
-    dataset = StepDataset(encoded, _batching(backbone, settings), settings.batch_size, settings.seed)
-    checkpoint = _start(folder, resume=resume)
-    done = step_of(checkpoint) if checkpoint else 0
-    curves = Curves.resume(folder / "curves.jsonl", step=done)
-    encoded_validation = recognizer.encode(validation)
+    return artefact.adapter
 
-    def validate() -> Mapping[str, float]:
-        rows = recognizer.answer_encoded(validation, encoded_validation)
-        scores = evaluate(
-            golds=[row.gold or "" for row in rows],
-            predictions=[row.emotion for row in rows],
-            labels=validation[0].candidates,
-            neutral=neutral,
-            out_of_label=[row.out_of_label for row in rows],
-        )
-        return {"weighted_f1": scores.weighted_f1, "macro_f1": scores.macro_f1, "accuracy": scores.accuracy}
 
-    def epoch_done(epoch: int, best: bool) -> None:
-        figures = curves.evaluations[-1]["validation"] if curves.evaluations else {}
-        if best:
-            _keep(artefact, backbone, folder / MODEL)
-        if settings.keep == "all":
-            _keep(artefact, backbone, folder / "epochs" / f"epoch-{epoch}")
-        watcher.validated(epoch, figures, best=best)
-
+def _run(
+    backbone: Backbone,
+    dataset: StepDataset,
+    settings: TrainingSettings,
+    keeper: _Keeper,
+    *,
+    validate: _Validation | None,
+    checkpoint: Path | None,
+) -> None:
     trainer = build_trainer(
         backbone,
         dataset,
         settings,
-        folder,
-        curves=curves,
-        validate=validate if validation else None,
-        on_epoch=epoch_done,
-        on_step=watcher.step,
+        keeper.folder,
+        curves=keeper.curves,
+        validate=validate,
+        on_epoch=keeper.epoch_done,
+        on_step=keeper.watcher.step,
     )
-    steps = len(dataset) * settings.epochs
-    watcher.started(steps=steps, done=done)
-    if not _stopped_early(settings, curves):  # a resumed stage that had stopped early has nothing left to do
+    done = step_of(checkpoint) if checkpoint else 0
+    keeper.watcher.started(steps=len(dataset) * settings.epochs, done=done)
+    if not _stopped_early(settings, keeper.curves):  # a resumed stage that had stopped early has nothing left to do
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    best = curves.best
-    return StageResult(
-        folder=folder,
-        best_epoch=best["epoch"] if best else settings.epochs,
-        best=best["validation"] if best else {},
-        curves=tuple(curves.rows),
-        steps=steps,
-        dropped_turns=sum(example.dropped_turns for example in encoded),
-    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Validation:
+    """Measures the model as it is, by the recognition that users get."""
+
+    recognizer: EmotionRecognizer
+    examples: Sequence[Example]
+    encoded: Sequence[EncodedExample]
+    neutral: str | None
+
+    def __call__(self) -> Mapping[str, float]:
+        rows = self.recognizer.answer_encoded(self.examples, self.encoded)
+        scores = evaluate(
+            golds=[row.gold or "" for row in rows],
+            predictions=[row.emotion for row in rows],
+            labels=self.examples[0].candidates,
+            neutral=self.neutral,
+            out_of_label=[row.out_of_label for row in rows],
+        )
+        return {"weighted_f1": scores.weighted_f1, "macro_f1": scores.macro_f1, "accuracy": scores.accuracy}
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Keeps models at the end of an epoch, and tells the watcher."""
+
+    artefact: Artefact
+    backbone: Backbone
+    folder: Path
+    keep: Keep
+    curves: Curves
+    watcher: Watcher
+
+    def epoch_done(self, epoch: int, best: bool) -> None:
+        figures = self.curves.evaluations[-1]["validation"] if self.curves.evaluations else {}
+        if best:
+            _keep(self.artefact, self.backbone, self.folder / MODEL)
+        if self.keep == "all":
+            _keep(self.artefact, self.backbone, self.folder / "epochs" / f"epoch-{epoch}")
+        self.watcher.validated(epoch, figures, best=best)
 
 
 def _stopped_early(settings: TrainingSettings, curves: Curves) -> bool:

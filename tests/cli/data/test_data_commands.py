@@ -11,9 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from instructerc.cli import app
-from instructerc.cli.data.options import complete_source, parse_labels
+from instructerc.cli.data.options import complete_source
 from instructerc.corpora.catalog import SOURCES
-from instructerc.errors import UsageError
 
 TABLE = "Dialog,Nr,Who,Said,Mood\na,1,Ann,Hi,Joy\na,2,Bo,\x1b[2JYes,\nb,1,Ann,No,Sad\nc,1,Ann,No,Sad\n"
 COLUMNS = ["conversation=Dialog", "turn=Nr", "speaker=Who", "text=Said", "emotion=Mood"]
@@ -103,6 +102,14 @@ def test_peek_of_a_folder_with_splits_shows_one_split(tmp_path: Path, table: Pat
     assert "testa" not in call("peek", tmp_path, *OPTIONS).stdout
 
 
+def test_a_split_may_be_named_as_in_files() -> None:
+    valid = call("peek", "sample", "--split", "validation", "--json").stdout
+    assert call("peek", "sample", "--split", "dev", "--json").stdout == valid
+    done = call("peek", "sample", "--split", "trian")
+    assert done.exit_code == 2
+    assert "unknown split 'trian': did you mean 'train'?" in done.stderr
+
+
 def test_stats_prints_a_table_json_and_a_picture(table: Path, tmp_path: Path) -> None:
     lines = call("stats", table, *OPTIONS).stdout.splitlines()
     assert lines[0].split() == ["train", "validation", "test"]
@@ -133,12 +140,6 @@ def test_options_that_do_not_fit_are_usage_errors(table: Path) -> None:
     assert call("stats", table, "--folder", "x").exit_code == 2
     assert call("stats", "mled").exit_code == 2
     assert call("stats", "sample", "--labels", "ekman").exit_code == 2
-
-
-@pytest.mark.parametrize("text", ["a,", "a,A", ","])
-def test_labels_are_distinct_words(text: str) -> None:
-    with pytest.raises(UsageError, match="blank or stands twice"):
-        parse_labels(text)
 
 
 def test_sources_complete_to_names_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,20 +31,26 @@ def export(
         Path, typer.Option("--out", metavar="FOLDER", help="Where train.json, valid.json and test.json go.")
     ],
     wording: Annotated[
-        str, typer.Option("--wording", help="released, paper, compact, compact-repeated or plain.")
+        str, typer.Option("--wording", metavar="WORDING", help="released, paper, compact, compact-repeated or plain.")
     ] = "released",
     content: Annotated[
-        str, typer.Option("--content", help="recognition, speaker_identification, mixed or prediction.")
+        str,
+        typer.Option("--content", metavar="CONTENT", help="recognition, speaker_identification, mixed or prediction."),
     ] = "recognition",
     window: Annotated[
         str, typer.Option("--window", metavar="TURNS", help="Turns before the target turn, or all.")
     ] = "12",
-    stride: Annotated[int, typer.Option("--stride", help="Turns by which the start of the window moves.")] = 1,
+    stride: Annotated[
+        int, typer.Option("--stride", metavar="TURNS", help="Turns by which the start of the window moves.")
+    ] = 1,
     context: Annotated[
-        str, typer.Option("--context", help="past, or both to show turns after the target too.")
+        str, typer.Option("--context", metavar="past|both", help="past, or both to show turns after the target too.")
     ] = "past",
     speakers: Annotated[
-        str, typer.Option("--speakers", help="index to number them, name to call them as the source does.")
+        str,
+        typer.Option(
+            "--speakers", metavar="index|name", help="index to number them, name to call them as the source does."
+        ),
     ] = "index",
     repair: Annotated[
         bool | None,

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from instructerc.errors import UsageError
-
 if TYPE_CHECKING:
     from instructerc.conversation import Corpus
     from instructerc.labels import LabelSet
@@ -57,8 +55,8 @@ Labels = Annotated[
     str | None,
     typer.Option(
         "--labels",
-        metavar="SET",
-        help="Name of a label set (ekman, meld, …), or labels joined by commas. [default: the labels in the data]",
+        metavar="SET|A,B,…",
+        help="Label set: its name (ekman, meld, …), or its labels. [default: the labels in the data]",
     ),
 ]
 AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Accept turns without text.")]
@@ -66,26 +64,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def parse_labels(text: str | None) -> LabelSet | None:
-    """A label set by its name, or out of labels joined by commas.
+    """The label set that `--labels` means; None where it was left out."""
+    from instructerc.labels import parse_label_set
 
-    Raises:
-        UnknownNameError: One word that names no set.
-        UsageError: A label is blank or stands twice.
-
-    Example:
-        >>> parse_labels("calm, tense").labels
-        ('calm', 'tense')
-    """
-    from instructerc.labels import get_label_set, label_set_of
-
-    if text is None:
-        return None
-    if "," not in text:
-        return get_label_set(text)
-    labels = tuple(label.strip() for label in text.split(","))
-    if not all(labels) or len({label.casefold() for label in labels}) < len(labels):
-        raise UsageError(f"--labels {text!r}: a label is blank or stands twice: write calm,tense,…")
-    return label_set_of(labels)
+    return None if text is None else parse_label_set(text)
 
 
 def load_source(
@@ -104,16 +86,15 @@ def load_source(
         UsageError: Options do not fit the source.
         DataError: The data is at fault.
     """
-    from instructerc.corpora.catalog import SOURCES
     from instructerc.corpora.columns import parse_columns
     from instructerc.corpora.load import load_corpus
-    from instructerc.corpora.paths import load_path_corpus
 
-    label_set = parse_labels(labels)
-    named = parse_columns(columns) if columns else None
-    path = Path(source)
-    if source in SOURCES or not path.exists():
-        return load_corpus(source, folder=folder, labels=label_set, columns=named, format=format, repair=repair)
-    if folder is not None:
-        raise UsageError(f"{path}: --folder goes with a named corpus only: give the path alone")
-    return load_path_corpus(path, columns=named, labels=label_set, format=format, allow_empty=allow_empty)
+    return load_corpus(
+        source,
+        folder=folder,
+        labels=parse_labels(labels),
+        columns=parse_columns(columns) if columns else None,
+        format=format,
+        allow_empty=allow_empty,
+        repair=repair,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -32,10 +31,11 @@ def peek(
     source: Source,
     *,
     split: Annotated[
-        str | None, typer.Option("--split", help="Part of a corpus: train, validation or test. [default: train]")
+        str | None,
+        typer.Option("--split", metavar="SPLIT", help="Part of a corpus: train, validation or test. [default: train]"),
     ] = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many conversations.")] = 3,
-    skip: Annotated[int, typer.Option("--skip", min=0, help="How many to pass over first.")] = 0,
+    count: Annotated[int, typer.Option("--count", "-n", metavar="N", min=1, help="How many conversations.")] = 3,
+    skip: Annotated[int, typer.Option("--skip", metavar="N", min=0, help="How many to pass over first.")] = 0,
     conversation: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="Only the conversation of that id.")
     ] = None,
@@ -66,7 +66,13 @@ def peek(
         for item in chosen:
             typer.echo(json_module.dumps(item.to_json(), ensure_ascii=False))
         return
-    _print(chosen)
+    from instructerc.cli.views import print_view
+    from instructerc.reporting.conversation_text import conversation_text
+
+    for number, item in enumerate(chosen):
+        if number:
+            typer.echo()
+        print_view(conversation_text(item), soft_wrap=True)
 
 
 def _is_plain(source: str) -> bool:
@@ -95,24 +101,8 @@ def _as_they_come(
 
 
 def _split(name: str) -> Split:
-    from instructerc.conversation import SPLITS
+    from instructerc.corpora.splits import SPLIT_NAMES
 
-    if name not in SPLITS:
-        raise UnknownNameError("split", name, SPLITS)
-    return name
-
-
-def _print(conversations: list[Conversation]) -> None:
-    from rich.console import Console
-
-    from instructerc.reporting.conversation_text import conversation_text
-
-    console = Console(highlight=False)
-    # Captured, because rich ends the program in its own way when the reader of a pipe goes away.
-    with console.capture() as captured:
-        for number, item in enumerate(conversations):
-            if number:
-                console.print()
-            # Soft: a terminal wraps by itself, and a pipe gets a turn a line.
-            console.print(conversation_text(item), soft_wrap=True)
-    sys.stdout.write(captured.get())
+    if name.lower() not in SPLIT_NAMES:
+        raise UnknownNameError("split", name, SPLIT_NAMES)
+    return SPLIT_NAMES[name.lower()]
