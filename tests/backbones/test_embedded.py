@@ -39,7 +39,7 @@ def test_it_reads_512_tokens(embedded: Backbone) -> None:
 
 
 def test_it_comes_with_a_package_and_names_its_own_parts(embedded: Backbone) -> None:
-    assert embedded.embedded
+    assert embedded.source == "package"
     names = dict(embedded.model.named_parameters())
     assert set(HEAD) <= set(names)
     assert set(FROZEN) <= set(names)

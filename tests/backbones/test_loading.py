@@ -41,7 +41,7 @@ def message_of(folder: Path) -> str:
 def test_a_local_folder_is_a_backbone(llama_folder: Path) -> None:
     backbone = load(llama_folder)
     assert backbone.name == backbone.source == str(llama_folder)
-    assert (backbone.revision, backbone.context, backbone.embedded) == (None, 256, False)
+    assert (backbone.revision, backbone.context) == (None, 256)
     assert backbone.targets == ("q_proj", "k_proj", "v_proj")
     assert (backbone.head, backbone.frozen) == ((), ())
     assert not backbone.model.training
