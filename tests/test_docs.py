@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,3 +97,11 @@ def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys:
     assert max(map(len, code.splitlines())) <= 88
     exec(code, {})
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["Ada", "Bo", "Ada"]
+
+
+def test_the_readmes_results_are_those_of_the_result_files() -> None:
+    script = ROOT / "scripts" / "results_table.py"
+    if not script.is_file():
+        pytest.skip("the scripts are not part of the source distribution")
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
