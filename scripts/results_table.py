@@ -1,4 +1,4 @@
-"""Writes the README's table of measured results from benchmarks/results; with --check only says whether it is current."""
+"""Writes the README's table of results from benchmarks/results; with --check only says whether it is current."""
 
 from __future__ import annotations
 
