@@ -49,6 +49,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Resolved, bool]]:
     return made
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run's default folder is seen from where the command is called: here it may hold somebody's real run."""
+    monkeypatch.chdir(tmp_path)
+
+
 def invoke(*arguments: str, exit_code: int = 0) -> str:
     result = RUNNER.invoke(app, ["run", *arguments])
     assert result.exit_code == exit_code, result.output
