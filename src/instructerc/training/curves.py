@@ -70,3 +70,7 @@ class Curves:
         evaluations = self.evaluations
         best = self.best
         return len(evaluations) - 1 - evaluations.index(best) if best is not None else 0
+
+    def stalled(self, patience: int | None) -> bool:
+        """Whether so many validations in a row brought nothing better; never where `patience` is None."""
+        return patience is not None and bool(self.evaluations) and self.since_best >= patience

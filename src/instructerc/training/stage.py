@@ -176,7 +176,7 @@ def _run(
     )
     done = step_of(checkpoint) if checkpoint else 0
     keeper.watcher.started(steps=len(dataset) * settings.epochs, done=done)
-    if not _stopped_early(settings, keeper.curves):  # a resumed stage that had stopped early has nothing left to do
+    if not keeper.curves.stalled(settings.early_stopping):  # a stage that had stopped early has nothing left to do
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
@@ -219,14 +219,6 @@ class _Keeper:
         if self.keep == "all":
             _keep(self.artefact, self.backbone, self.folder / "epochs" / f"epoch-{epoch}")
         self.watcher.validated(epoch, figures, best=best)
-
-
-def _stopped_early(settings: TrainingSettings, curves: Curves) -> bool:
-    return (
-        settings.early_stopping is not None
-        and bool(curves.evaluations)
-        and curves.since_best >= settings.early_stopping
-    )
 
 
 def _batching(backbone: Backbone, settings: TrainingSettings) -> Batching:

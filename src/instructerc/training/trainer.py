@@ -248,8 +248,7 @@ class Course:
         self.curves.add({"step": state.global_step, "epoch": epoch, "validation": figures})
         best = self.curves.best
         self.on_epoch(epoch, best is not None and best["epoch"] == epoch)
-        patience = self.settings.early_stopping
-        if patience is not None and self.curves.since_best >= patience:
+        if self.curves.stalled(self.settings.early_stopping):
             control.should_training_stop = True
 
 
