@@ -31,8 +31,9 @@ def test_every_bad_row_is_listed_with_file_row_column_and_reason(tmp_path: Path)
         (41, "turn"),
         (41, "emotion"),
         (42, "turn"),
+        (42, "text"),
     ]
-    assert len(found) == 40 + 39 + 1
+    assert len(found) == 40 + 39 + 2
 
 
 def test_what_is_only_to_be_recognised_needs_no_emotions_and_no_texts(tmp_path: Path) -> None:
@@ -64,3 +65,10 @@ def test_faults_of_a_named_corpus_are_problems(tmp_path: Path) -> None:
 def test_a_name_that_nobody_knows_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'meld'"):
         validate("mled")
+
+
+def test_a_row_that_is_wrong_in_its_turn_is_judged_in_its_text_and_emotion_too(tmp_path: Path) -> None:
+    file = tmp_path / "broken.csv"
+    file.write_text("conversation,turn,speaker,text,emotion\na,0,Bo,Hi,joy\na,x,Bo,,Joy\n", encoding="utf-8")
+    found = [(problem.line, problem.column) for problem in validate(file)]
+    assert found == [(2, "emotion"), (3, "turn"), (3, "text")], "Joy and joy differ in case: the first is named"

@@ -140,9 +140,11 @@ class _Reader:
         speaker = self._name(columns.speaker, cells.get(columns.speaker))
         text = self._text(columns.text, cells.get(columns.text)) or ""
         emotion = self._text(columns.emotion, cells.get(columns.emotion)) if columns.emotion else None
-        turn = self._turn(columns.turn, cells.get(columns.turn)) if columns.turn else None
         split = self._split(columns.split, cells.get(columns.split)) if columns.split else None
-        if self.faults:
+        unusable = bool(self.faults)
+        # A row that is wrong in its turn alone stays: its text and its emotion are judged too, all faults at once.
+        turn = self._turn(columns.turn, cells.get(columns.turn)) if columns.turn else None
+        if unusable:
             return None
         emotion = (emotion or "").strip() or None
         return _Row(line, conversation, turn, Utterance(speaker, text, emotion), split)
