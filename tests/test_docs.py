@@ -99,8 +99,9 @@ def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys:
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["Ada", "Bo", "Ada"]
 
 
-def test_the_readmes_results_are_those_of_the_result_files() -> None:
-    script = ROOT / "scripts" / "results_table.py"
+@pytest.mark.parametrize("name", ["results_table.py", "benchmarks_page.py"])
+def test_tables_of_results_are_those_of_the_result_files(name: str) -> None:
+    script = ROOT / "scripts" / name
     if not script.is_file():
         pytest.skip("the scripts are not part of the source distribution")
     done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)

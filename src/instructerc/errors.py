@@ -4,7 +4,8 @@
 InstructERCError
 ├── UsageError                what was asked for does not exist or does not fit (exit 2)
 │   ├── UnknownNameError        a name nobody registered; carries the nearest known one
-│   └── RecipeError             a recipe breaks its schema; carries every violation
+│   ├── RecipeError             a recipe breaks its schema; carries every violation
+│   └── LabelMappingError       labels of corpora and unified labels do not fit; carries every fault
 ├── DataError                 a corpus, a conversation or a prediction file is wrong
 │   ├── UnreadableFileError     missing, empty, truncated, or in another encoding
 │   ├── InvalidRowsError        rows that break the schema; carries every one of them
@@ -86,6 +87,18 @@ class RecipeError(UsageError):
         self.violations = tuple(violations)
         prefix = f"{source}: " if source else ""
         super().__init__("\n".join(f"{prefix}{violation}" for violation in self.violations))
+
+
+class LabelMappingError(UsageError):
+    """A mapping of labels is wrong, or does not fit the corpora that it is applied to.
+
+    Args:
+        faults: A line a fault, each with its place.
+    """
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
 
 
 class DataError(InstructERCError):

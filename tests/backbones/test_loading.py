@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from instructerc.backbones.loading import load_backbone, prepare_tokenizer
 from instructerc.backbones.presets import PRESETS
 from instructerc.errors import BackboneError, UnknownNameError, UsageError
-from tests.tiny_models import load, tiny_bloom
+from tests.tiny_models import load, tiny_bloom, tiny_family
 
 
 @pytest.fixture
@@ -87,6 +87,31 @@ def test_computing_is_in_bfloat16_where_autocast_is_on(llama_folder: Path) -> No
 def test_an_unknown_type_lists_those_that_exist(llama_folder: Path, setting: str) -> None:
     with pytest.raises(UsageError, match=rf"{setting} is 'float8': choose one of auto"):
         load_backbone(str(llama_folder), **{setting: "float8"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_attention_is_the_one_that_was_asked_for(llama_folder: Path, attention: Any) -> None:
+    assert load(llama_folder).model.config._attn_implementation == "sdpa"
+    backbone = load_backbone(str(llama_folder), device="cpu", attention=attention)
+    assert backbone.model.config._attn_implementation == attention
+
+
+def test_an_unknown_attention_lists_those_that_exist(llama_folder: Path) -> None:
+    with pytest.raises(UsageError, match="attention is 'flash': choose one of auto, sdpa, eager, flex"):
+        load_backbone(str(llama_folder), device="cpu", attention="flash")  # type: ignore[arg-type]
+
+
+def test_flex_attention_is_for_gpus(llama_folder: Path) -> None:
+    with pytest.raises(UsageError, match="attention is 'flex' on cpu: it needs an NVIDIA or AMD GPU: set it to auto"):
+        load_backbone(str(llama_folder), device="cpu", attention="flex")
+
+
+@pytest.mark.parametrize(("family", "attention"), [("bloom", "sdpa"), ("gemma2, mixed", "sdpa")])
+def test_an_attention_that_a_model_has_not_is_refused(family: str, attention: Any, tmp_path: Path) -> None:
+    folder = tiny_bloom(tmp_path) if family == "bloom" else tiny_family(family, tmp_path)
+    message = rf"models of type '{family[:5]}\w*' have no {attention} attention: set backbone.attention to auto"
+    with pytest.raises(BackboneError, match=message):
+        load_backbone(str(folder), device="cpu", attention=attention)
 
 
 def test_a_folder_without_a_config_says_so(folder: Path) -> None:

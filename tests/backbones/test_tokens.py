@@ -18,6 +18,7 @@ from instructerc.backbones.tokens import PromptEncoder
 from instructerc.conversation import Conversation, Utterance
 from instructerc.errors import PromptError, PromptTooLongError
 from instructerc.prompts import WORDINGS, Example, PromptSpec, Segment, Window
+from instructerc.prompts.wording import CompactWording, Turn
 from instructerc.testing import tiny_conversation
 from tests.tiny_models import load, tiny_llama
 
@@ -275,7 +276,7 @@ def test_no_stray_space_stands_before_a_label(tokenizer: Any, family: str, token
 
 def by_brute_force(encoder: PromptEncoder, example: Example, room: int) -> tuple[int, list[int]] | None:
     """The smallest number of turns whose leaving makes the prompt fit."""
-    for dropped in range(len(example.droppable) + 1):
+    for dropped in range(example.droppable + 1):
         prompt = encoder.encode_prompt(example.without_oldest(dropped).prompt)
         if len(prompt) <= room:
             return dropped, prompt
@@ -305,6 +306,82 @@ def test_as_few_of_the_oldest_turns_go_as_have_to(tokenizer: Any, data: st.DataO
     assert (encoded.dropped_turns, list(encoded.prompt)) == expected
     assert encoded.cut_tokens == 0
     assert len(encoded.prompt) + answer <= limit
+
+
+def in_blocks_by_brute_force(
+    encoder: PromptEncoder, example: Example, room: int, stride: int
+) -> tuple[int, list[int]] | None:
+    """The rule as the class states it, on prompts that are rendered whole."""
+    found = by_brute_force(encoder, example, room)
+    if found is None or found[0] == 0:
+        return found
+    fewest, _ = found
+    fitting = [segment.turn for segment in example.history][fewest:]
+    blocks = [stride // 2**halved for halved in range(stride.bit_length())]
+    for block in blocks if fitting else ():
+        gone = [turn for turn in fitting if turn is not None and turn < -(-(fitting[0] or 0) // block) * block]
+        prompt = encoder.encode_prompt(example.without_oldest(fewest + len(gone)).prompt)
+        if len(gone) <= len(fitting) / 2 and len(prompt) <= room:
+            return fewest + len(gone), prompt
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_blocks_of_turns_go_where_a_prompt_is_too_long(tokenizer: Any, data: st.DataObject) -> None:
+    said = data.draw(st.lists(st.one_of(runs, texts), min_size=1, max_size=16))
+    conversation = Conversation("c", tuple(Utterance("AB"[turn % 2], text) for turn, text in enumerate(said)))
+    stride = data.draw(st.integers(1, 9))
+    window = Window(
+        size=data.draw(st.none() | st.integers(0, 12)),
+        stride=stride,
+        context=data.draw(st.sampled_from(("past", "both"))),
+    )
+    spec = PromptSpec(labels=LABELS, wording=data.draw(st.sampled_from(sorted(WORDINGS))), window=window)
+    example = spec.example(conversation, data.draw(st.integers(0, len(said) - 1)))
+    whole = encoder_of(tokenizer)
+    answer = max(map(len, whole.encode(example).answers))
+    bare = len(whole.encode_prompt(example.without_oldest(example.droppable).prompt))
+    limit = data.draw(st.integers(bare, len(whole.encode_prompt(example.prompt)) + 1)) + answer
+    encoded = PromptEncoder(tokenizer, limit, stride=stride).encode(example)
+    expected = in_blocks_by_brute_force(whole, example, limit - answer, stride)
+    assert (encoded.dropped_turns, list(encoded.prompt)) == expected
+    assert len(encoded.prompt) + answer <= limit
+
+
+def numbered_turns(count: int) -> Conversation:
+    """Turns of one length, so that as many fit wherever a prompt starts."""
+    return Conversation("c", tuple(Utterance("AB"[turn % 2], f"turn {turn + 100}") for turn in range(count)))
+
+
+def first_turns(tokenizer: Any, turns: int, room: int, stride: int) -> list[int]:
+    """The turn that each target's prompt starts with."""
+    spec = PromptSpec(labels=LABELS, wording="compact", window=Window(size=None, stride=stride))
+    examples = list(spec.examples(numbered_turns(turns)))
+    longest = PromptEncoder(tokenizer, PLENTY).encode(examples[room])
+    limit = len(longest.prompt) + max(map(len, longest.answers))
+    return [PromptEncoder(tokenizer, limit, stride=stride).encode(example).dropped_turns for example in examples]
+
+
+@settings(max_examples=10, deadline=None)
+@given(room=st.integers(1, 20), stride=st.integers(1, 9))
+def test_neighbouring_targets_start_at_the_same_turn(room: int, stride: int) -> None:
+    tokenizer = load_embedded_tokenizer(embedded_model_directory())
+    prepare_tokenizer(tokenizer)
+    starts = first_turns(tokenizer, 50, room, stride)
+    assert starts == sorted(starts)
+    for target, start in enumerate(starts):
+        fewest = max(target - room, 0)
+        assert fewest <= start <= fewest + room // 2
+        if room >= 2 * (stride - 1):  # a whole block never costs more than half of what fits
+            assert start == -(-fewest // stride) * stride
+
+
+def test_a_block_halves_rather_than_take_more_than_half_of_the_history(tokenizer: Any) -> None:
+    assert first_turns(tokenizer, 20, 7, 1) == [0] * 8 + list(range(1, 13))
+    assert first_turns(tokenizer, 20, 7, 4) == [0] * 8 + [4] * 4 + [8] * 4 + [12] * 4
+    assert first_turns(tokenizer, 20, 7, 8) == [0] * 8 + [4] * 4 + [8] * 4 + [12] * 4
+    assert first_turns(tokenizer, 12, 1, 8) == [0, 0, *range(1, 11)]
 
 
 def test_target_and_statement_stay_whole_to_the_last(tokenizer: Any) -> None:
@@ -344,9 +421,12 @@ def test_an_opaque_prompt_is_cut_at_its_front(tokenizer: Any, family: str) -> No
         encoder_of(tokenizer, answer + opening).encode(example)
 
 
-def test_2000_turns_are_encoded_with_a_handful_of_tokenizer_calls(tokenizer: Any) -> None:
-    """Not once for every turn that goes; every turn is tokenised alone once, however many targets there are."""
-    calls = []
+@pytest.mark.parametrize("stride", [1, 12])
+def test_of_2000_turns_those_are_rendered_and_tokenised_that_may_fit(
+    tokenizer: Any, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, rendered = [], []
+    line = CompactWording._line
 
     class Counting:
         def __getattr__(self, name: str) -> Any:
@@ -356,18 +436,24 @@ def test_2000_turns_are_encoded_with_a_handful_of_tokenizer_calls(tokenizer: Any
             calls.append(len(text))
             return tokenizer(text, **options)
 
+    def counted(wording: CompactWording, turn: Turn) -> str:
+        rendered.append(turn.index)
+        return line(wording, turn)
+
     conversation = Conversation(
         "c", tuple(Utterance(f"P{turn % 7}", f"Turn {turn}: nothing new. {'=' * (turn % 30)}") for turn in range(2000))
     )
     spec = PromptSpec(labels=LABELS, wording="compact", window=Window(size=None))
-    encoder = PromptEncoder(Counting(), 300)
-    encoder.encode(spec.example(conversation, 1999))
-    assert len(calls) < 2000 + 60
-    calls.clear()
-    for turn in (1998, 1500, 700):
-        assert encoder.encode(spec.example(conversation, turn)).dropped_turns > turn - 60
-    assert len(calls) < 100
-    assert max(calls) < 5000
+    encoder = PromptEncoder(Counting(), 300, stride=stride)
+    monkeypatch.setattr(CompactWording, "_line", counted)
+    for turn in (1999, 1998, 1500, 700):
+        calls.clear()
+        rendered.clear()
+        dropped = encoder.encode(spec.example(conversation, turn)).dropped_turns
+        assert turn - 60 < dropped < turn
+        assert len(calls) < 100
+        assert max(calls) < 5000
+        assert len(rendered) < 500
 
 
 def test_labels_that_the_tokenizer_cannot_tell_apart_are_an_error() -> None:

@@ -22,14 +22,14 @@ def test_the_oldest_turn_goes_first_then_the_farthest_after_the_target() -> None
 
 def test_nothing_to_leave_out_leaves_the_example_as_it_is() -> None:
     one = example(0, around=1)
-    assert one.droppable == ()
+    assert one.droppable == 0
     assert one.without_oldest(0) is one
     assert one.without_oldest(7) == one
 
 
 def test_an_opaque_prompt_has_nothing_to_leave_out() -> None:
     opaque = Example("f", 3, "recognition", (Segment("opaque", "x"),), ("a",), "a")
-    assert opaque.droppable == ()
+    assert opaque.droppable == 0
     assert opaque.prompt == "x"
 
 
@@ -48,7 +48,7 @@ def test_instruction_target_and_statement_never_go(
     count = data.draw(st.integers(0, len(conversation) + 2))
     less = whole.without_oldest(count)
     gone = [segment for segment in whole.segments if segment not in less.segments]
-    assert len(gone) == min(count, len(whole.droppable))
+    assert len(gone) == min(count, whole.droppable)
     assert all(segment.kind == "turn" and segment.turn != turn for segment in gone)
     assert [segment for segment in whole.segments if segment in less.segments] == list(less.segments)
     assert less.segments[-1] == whole.segments[-1]

@@ -118,9 +118,8 @@ def test_whatever_is_said_stands_verbatim_in_the_prompt(
     statement = example.segments[-1]
     assert statement.kind == "statement"
     assert example.prompt.endswith(statement.text)
-    assert [segment.kind for segment in example.segments[:-1]] == ["instruction", "turn", *["turn"] * 9][
-        : len(example.segments) - 1
-    ]
+    kinds = [segment.kind for segment in example.segments[:-1]]
+    assert kinds == sorted(kinds, key=["instruction", "turn"].index)
     shown = [segment for segment in example.segments if segment.kind == "turn"]
     if wording == "plain":
         assert conversation.utterances[turn].text in statement.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,19 +10,13 @@ import pytest
 from instructerc.assets.embedded import PACKAGE
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone
-from instructerc.backbones.rows import takes_trees, use_trees
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
-from instructerc.errors import BackboneError, UsageError
 from instructerc.prompts import PromptSpec
 from instructerc.recognition.scoring import PaddedScoring
 from instructerc.recognition.tree_scoring import TreeScoring
 from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus, tiny_llama
-from tests.tiny_models import load, log_likelihoods_alone, tiny_bloom, tiny_mistral
+from tests.tiny_models import FAMILIES, load, log_likelihoods_alone, tiny_family
 
-FAMILIES: dict[str, Callable[[Path], Path]] = {
-    "llama": tiny_llama,
-    "mistral, whose window is shorter than a prompt": tiny_mistral,
-}
 PREFIXES = ("joy", "joyful", "joyfulness", "sad")
 
 
@@ -42,7 +36,7 @@ def assert_equal(found: Sequence[Sequence[float]], expected: Sequence[Sequence[f
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("labels", [TINY_LABELS, PREFIXES], ids=["labels", "labels that begin with one another"])
 def test_scores_are_those_of_each_answer_read_alone(family: str, labels: tuple[str, ...], tmp_path: Path) -> None:
-    backbone = load(FAMILIES[family](tmp_path))
+    backbone = load(tiny_family(family, tmp_path))
     examples = encode(backbone, labels)
     expected = [log_likelihoods_alone(backbone, example) for example in examples]
     assert_equal(TreeScoring().score(backbone, examples), expected)
@@ -76,16 +70,3 @@ def test_eager_attention_gets_an_additive_mask(tmp_path: Path) -> None:
     expected = TreeScoring().score(backbone, examples)
     backbone.model.set_attn_implementation("eager")
     assert_equal(TreeScoring().score(backbone, examples), expected)
-
-
-def test_a_backbone_with_alibi_reads_padded_batches(tmp_path: Path) -> None:
-    backbone = load(tiny_bloom(tmp_path))
-    assert not takes_trees(backbone)
-    assert not use_trees(backbone, "auto")
-    with pytest.raises(BackboneError, match="set batching to auto"):
-        use_trees(backbone, "tree")
-
-
-def test_a_misspelt_batching_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'trees': choose one of auto, tree, padded"):
-        use_trees(load(tiny_llama(tmp_path)), "trees")  # type: ignore[arg-type]

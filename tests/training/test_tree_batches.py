@@ -18,11 +18,11 @@ from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.prompts import PromptSpec
-from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus, tiny_llama
+from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus
 from instructerc.training.batches import Batching, PaddedBatching
 from instructerc.training.objective import weighted_loss
 from instructerc.training.tree_batches import TreeBatching, _bounds
-from tests.tiny_models import load, tiny_mistral
+from tests.tiny_models import FAMILIES, load, tiny_family
 
 
 def labelled(backbone: Backbone) -> list[EncodedExample]:
@@ -62,12 +62,12 @@ def assert_trees_learn_the_same(backbone: Backbone, *, budget: int | None) -> No
 
 
 @pytest.mark.parametrize("budget", [None, 150])
-@pytest.mark.parametrize("make", [tiny_llama, tiny_mistral])
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", ["lora", "all"])
 def test_loss_and_gradient_are_those_of_separate_sequences(
-    make: object, method: str, budget: int | None, tmp_path: Path
+    family: str, method: str, budget: int | None, tmp_path: Path
 ) -> None:
-    backbone = load(make(tmp_path))  # type: ignore[operator]
+    backbone = load(tiny_family(family, tmp_path))
     attach(backbone, AdapterSpec(method=method, dropout=0.0))  # type: ignore[arg-type]
     for name, parameter in backbone.model.named_parameters():
         if "lora_B" in name:  # zero at the start, which would hide the gradient of lora_A

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructerc.trees import TokenTree
-from instructerc.trees.tree import visible
+from instructerc.trees.tree import Ordered, visible
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 3), max_size=8), max_size=12)
 
@@ -46,21 +46,66 @@ def test_a_node_sees_its_ancestors_and_itself_and_nothing_else(sequences: list[l
             assert np.flatnonzero(mask[node]).tolist() == path[: place + 1].tolist()
 
 
-@given(SEQUENCES, st.randoms())
-def test_the_order_of_sequences_changes_no_node(sequences: list[list[int]], random: object) -> None:
-    shuffled = list(sequences)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+@given(SEQUENCES)
+def test_a_tree_is_never_larger_than_its_sequences(sequences: list[list[int]]) -> None:
+    assert len(TokenTree.from_sequences(sequences)) <= sum(map(len, sequences))
+
+
+@given(SEQUENCES, st.data())
+def test_the_order_of_sequences_changes_no_node(sequences: list[list[int]], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(sequences))
     first, second = TokenTree.from_sequences(sequences), TokenTree.from_sequences(shuffled)
     assert first.tokens.tolist() == second.tokens.tolist()
+    assert first.depths.tolist() == second.depths.tolist()
     assert first.ends.tolist() == second.ends.tolist()
 
 
+@given(st.lists(st.lists(st.sampled_from((0, 1, 255, 256, 65_536, 2**31, 2**40)), max_size=5), max_size=8))
+def test_ids_of_any_size_are_sorted_as_numbers(sequences: list[list[int]]) -> None:
+    ordered = Ordered.of(sequences)
+    assert [sequence.tolist() for sequence in ordered.sequences] == sorted(sequences)
+    assert [sequences[member] for member in ordered.members] == sorted(sequences)
+
+
+@given(SEQUENCES, st.data())
+def test_a_part_of_sorted_sequences_is_the_tree_of_that_part(sequences: list[list[int]], data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(sequences)))
+    stop = data.draw(st.integers(start, len(sequences)))
+    found, expected = (
+        Ordered.of(sequences).part(start, stop).tree(),
+        TokenTree.from_sequences(sorted(sequences)[start:stop]),
+    )
+    assert found.tokens.tolist() == expected.tokens.tolist()
+    assert found.ends.tolist() == expected.ends.tolist()
+    assert [path.tolist() for path in found.paths] == [path.tolist() for path in expected.paths]
+
+
 def test_no_sequence_makes_an_empty_tree() -> None:
-    assert len(TokenTree.from_sequences([])) == 0
-    assert len(TokenTree.from_sequences([[]])) == 0
+    for sequences in ([], [[]], [[], []]):
+        tree = TokenTree.from_sequences(sequences)
+        assert len(tree) == 0
+        assert [path.tolist() for path in tree.paths] == sequences
 
 
-def test_a_duplicate_and_a_prefix_share_all_their_nodes() -> None:
-    tree = TokenTree.from_sequences([[5, 6, 7], [5, 6], [5, 6, 7]])
+def test_one_token_is_a_tree_of_one_node() -> None:
+    tree = TokenTree.from_sequences([[5]])
+    assert (tree.tokens.tolist(), tree.depths.tolist(), tree.ends.tolist()) == ([5], [0], [1])
+    assert [path.tolist() for path in tree.paths] == [[0]]
+
+
+def test_a_duplicate_a_prefix_and_an_empty_sequence_share_all_their_nodes() -> None:
+    tree = TokenTree.from_sequences([[5, 6, 7], [5, 6], [], [5, 6, 7]])
     assert tree.tokens.tolist() == [5, 6, 7]
-    assert [path.tolist() for path in tree.paths] == [[0, 1, 2], [0, 1], [0, 1, 2]]
+    assert [path.tolist() for path in tree.paths] == [[0, 1, 2], [0, 1], [], [0, 1, 2]]
+
+
+def test_the_tree_of_the_documentation() -> None:
+    a, b, c, d, e, f = range(1, 7)
+    tree = TokenTree.from_sequences([[a, b, c, d], [a, b, e], [a, f]])
+    assert tree.tokens.tolist() == [a, b, c, d, e, f]
+    assert tree.depths.tolist() == [0, 1, 2, 3, 2, 1]
+    assert tree.ends.tolist() == [6, 5, 4, 4, 5, 6]
+
+
+def test_sequences_may_be_arrays() -> None:
+    assert TokenTree.from_sequences([np.array([1, 2]), (1, 3)]).tokens.tolist() == [1, 2, 3]  # type: ignore[list-item]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     import torch
 
+    from instructerc.backbones.abilities import TreeAbility
+
 
 @dataclass(slots=True)
 class Backbone:
@@ -27,6 +29,7 @@ class Backbone:
         autocast: Compute in bfloat16 with float32 weights (what pays on a CPU).
         head: Names of parameters that are no part of the base's weights: trained and saved with any adapter.
         frozen: Names of parameters that stay as they are even when all parameters are trained.
+        tree_verdict: Whether it takes token trees, once that was tried.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Backbone:
     autocast: bool = False
     head: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
+    tree_verdict: TreeAbility | None = None
 
     @property
     def device(self) -> torch.device:

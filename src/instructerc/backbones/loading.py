@@ -21,6 +21,9 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Precision = Literal["auto", "bf16", "float32"]
 """What is computed in: `auto` is bfloat16 where the hardware has it. Weights stay in their own type."""
 
+Attention = Literal["auto", "sdpa", "eager", "flex"]
+"""How attention is computed: `auto` is what the model's own library takes, `flex` skips what no token may see."""
+
 LARGEST_CONTEXT = 1_000_000
 """Tokenizers write absurd lengths where they know no limit."""
 
@@ -32,6 +35,7 @@ def load_backbone(
     dtype: Dtype = "auto",
     precision: Precision = "auto",
     device: str | None = None,
+    attention: Attention = "auto",
 ) -> Backbone:
     """Loads a language model and its tokenizer.
 
@@ -41,10 +45,12 @@ def load_backbone(
         dtype: What weights are held in. Those of the embedded backbone are always float32.
         precision: What is computed in.
         device: "cpu", "cuda", "cuda:1" …; by default the first accelerator, else the CPU.
+        attention: How attention is computed; `flex` needs a GPU.
 
     Raises:
         UnknownNameError: It names neither a preset, nor a folder, nor a hub repository.
-        BackboneError: The folder or repository holds no causal language model that can be loaded.
+        BackboneError: The folder or repository holds no causal language model that can be loaded, or one without the
+            attention that was asked for.
         AssetError: The weights could not be had.
     """
     if dtype not in get_args(Dtype):
@@ -56,6 +62,7 @@ def load_backbone(
 
     preset = PRESETS.get(name)
     target = device or best_device()
+    _check_attention(attention, target)
     if preset is not None and preset.source == "package":
         model, tokenizer = load_embedded()
         backbone = Backbone(name, "package", None, model, tokenizer, preset.context, preset.targets)
@@ -65,10 +72,34 @@ def load_backbone(
     wanted = precision == "bf16" or (precision == "auto" and computes_bfloat16(target))
     backbone.autocast = wanted and next(backbone.model.parameters()).dtype == torch.float32
     backbone.model.to(target)
+    if attention != "auto":
+        _set_attention(backbone, attention)
     # What a generation leaves unset is taken from here: a checkpoint's own settings must not steer it (method §7).
     backbone.model.generation_config = GenerationConfig()
     prepare_tokenizer(backbone.tokenizer)
     return backbone
+
+
+def _check_attention(attention: Attention, device: str) -> None:
+    if attention not in get_args(Attention):
+        raise UsageError(f"backbone.attention is {attention!r}: choose one of {', '.join(get_args(Attention))}")
+    if attention == "flex" and not device.startswith("cuda"):
+        # Without a GPU it has no backward pass, needs a C++ compiler at run time, and gains nothing over SDPA.
+        raise UsageError(f"backbone.attention is 'flex' on {device}: it needs an NVIDIA or AMD GPU: set it to auto")
+
+
+def _set_attention(backbone: Backbone, attention: Attention) -> None:
+    wanted = "flex_attention" if attention == "flex" else attention
+    try:
+        backbone.model.set_attn_implementation(wanted)
+        found = backbone.model.config._attn_implementation
+    except (ValueError, ImportError):  # the library's own text proposes arguments that nobody here can give
+        found = ""
+    if found != wanted:
+        kind = backbone.model.config.model_type
+        raise BackboneError(
+            f"{backbone.name}: models of type {kind!r} have no {attention} attention: set backbone.attention to auto"
+        )
 
 
 def _load_pretrained(name: str, preset: Preset | None, *, revision: str | None, dtype: Dtype, device: str) -> Backbone:

@@ -1,76 +1,25 @@
-"""Rows of token trees as arguments of a forward pass, and which backbones take them."""
+"""Rows of token trees as arguments of a forward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from instructerc.backbones.abilities import windows
 from instructerc.backbones.backbone import Backbone
-from instructerc.errors import BackboneError, UsageError
+from instructerc.backbones.tree_attention import IMPLEMENTATION, tree_arguments
 from instructerc.trees.packing import Row
 from instructerc.trees.tree import visible
 
 if TYPE_CHECKING:
     import torch
+    from torch.nn.attention.flex_attention import BlockMask
 
-Batching = Literal["auto", "tree", "padded"]
-"""`tree` computes shared tokens once, `padded` reads every prompt alone, `auto` takes trees where they are exact."""
-
-FULL_ATTENTION = frozenset({"llama", "qwen2", "qwen3", "mistral", "bert"})
-"""Model types whose attention is full, or full within a window, and whose positions are passed in.
-
-An allow-list: whatever is not known to be exact (ALiBi, bidirectional prompts, hybrid or chunked layers, rotary
-positions that depend on the length) reads padded batches.
-"""
-
-ROW_TOKENS = 512
-"""Tokens a row holds on a CPU: the cost of attention grows with the square, and nothing is gained by longer rows."""
+ROW_TOKENS = 1024
+"""Tokens a row holds on a CPU. With attention block by block a token costs the same in longer rows
+(`benchmarks/attention.py`), and fewer trees have to be split; what memory holds grows with the row."""
 
 ACCELERATOR_ROW_TOKENS = 4096
-
-
-def takes_trees(backbone: Backbone) -> bool:
-    """Whether rows of trees are known to give this model's exact results."""
-    config = backbone.model.config
-    kinds = set(getattr(config, "layer_types", None) or ())
-    return (
-        config.model_type in FULL_ATTENTION
-        and len(kinds) <= 1
-        and getattr(config, "_attn_implementation", "") in ("sdpa", "eager")
-        and backbone.accepts("position_ids")
-        and _rope_is_static(config)
-    )
-
-
-def _rope_is_static(config: Any) -> bool:
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    return rope.get("rope_type", rope.get("type", "default")) in ("default", "linear", "llama3", "yarn")
-
-
-def _window_of(config: Any) -> int | None:
-    """How far back its layers look, in tokens; None where they see everything, whatever window the config names."""
-    if "full_attention" in (getattr(config, "layer_types", None) or ()):
-        return None
-    window: int | None = getattr(config, "sliding_window", None)
-    return window
-
-
-def use_trees(backbone: Backbone, batching: Batching) -> bool:
-    """What `batching` means for this backbone.
-
-    Raises:
-        UsageError: `batching` is unknown.
-        BackboneError: Trees are asked for, and this backbone is not known to take them.
-    """
-    if batching not in get_args(Batching):
-        raise UsageError(f"batching is {batching!r}: choose one of {', '.join(get_args(Batching))}")
-    able = takes_trees(backbone)
-    if batching == "tree" and not able:
-        kind = backbone.model.config.model_type
-        raise BackboneError(
-            f"{backbone.name}: model type {kind!r} is not known to take token trees: set batching to auto"
-        )
-    return able and batching != "padded"
 
 
 def row_budget(backbone: Backbone, sequences: Sequence[Sequence[int]]) -> int:
@@ -82,33 +31,34 @@ def row_budget(backbone: Backbone, sequences: Sequence[Sequence[int]]) -> int:
     return max(usual, max(map(len, sequences), default=0) + usual // 2)
 
 
-def row_inputs(backbone: Backbone, row: Row) -> dict[str, torch.Tensor]:
-    """The forward pass's arguments for one row, on the CPU.
+def row_inputs(backbone: Backbone, row: Row) -> dict[str, Any]:
+    """The forward pass's arguments for one row, not yet on the model's device; `to_device` puts them there.
 
     Shapes: N tokens.
 
     Returns:
-        `input_ids` [1, N], `position_ids` [1, N], `attention_mask` [1, 1, N, N]: boolean for SDPA, additive for eager
-        attention, which would add a boolean one as ones.
+        `input_ids` [1, N], `position_ids` [1, N], and what tells the model's attention who sees whom (`SIGHTS`).
     """
     import torch
 
-    mask = torch.from_numpy(visible(row.ends))
-    window = _window_of(backbone.model.config)
-    if window:  # a 4-D mask replaces the model's own: its window is by position, never by place in the row
-        depths = torch.from_numpy(row.depths)
-        mask = mask & (depths[:, None] - depths[None, :] < window)
-    if backbone.model.config._attn_implementation == "eager":
-        mask = torch.where(mask, 0.0, torch.finfo(torch.float32).min)
+    config = backbone.model.config
     return {
         "input_ids": torch.from_numpy(row.tokens)[None],
         "position_ids": torch.from_numpy(row.depths)[None],
-        "attention_mask": mask[None, None],
+        **SIGHTS[config._attn_implementation](row, windows(config), backbone.device),
+    }
+
+
+def to_device(inputs: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """Arguments of a forward pass on a device; masks by layer type are looked into."""
+    return {
+        name: to_device(value, device) if isinstance(value, Mapping) else value.to(device)
+        for name, value in inputs.items()
     }
 
 
 def row_logits(
-    backbone: Backbone, model: Any, inputs: dict[str, torch.Tensor], positions: Sequence[int] | torch.Tensor
+    backbone: Backbone, model: Any, inputs: Mapping[str, Any], positions: Sequence[int] | torch.Tensor
 ) -> torch.Tensor:
     """Logits at some nodes of a row, [positions, V]; the head of a large vocabulary runs nowhere else."""
     import torch
@@ -120,3 +70,66 @@ def row_logits(
     else:
         logits = model(**arguments).logits[0, kept]
     return logits.float()
+
+
+def boolean_mask(row: Row, window: int | None) -> torch.Tensor:
+    """Who sees whom, [1, 1, N, N]: what SDPA takes.
+
+    A mask of four dimensions replaces the model's own, window and all, so the window is put in again: by depth, never
+    by place in the row.
+    """
+    import torch
+
+    mask = torch.from_numpy(visible(row.ends))
+    if window is not None:
+        depths = torch.from_numpy(row.depths)
+        mask = mask & (depths[:, None] - depths[None, :] < window)
+    return mask[None, None]
+
+
+def additive_mask(row: Row, window: int | None) -> torch.Tensor:
+    """As `boolean_mask`, 0 and minus much: eager attention adds its mask, and would add a boolean one as ones."""
+    import torch
+
+    return torch.where(boolean_mask(row, window), 0.0, torch.finfo(torch.float32).min)
+
+
+def block_mask(row: Row, window: int | None, device: torch.device) -> BlockMask:
+    """As `boolean_mask`, for FlexAttention, which skips blocks that nobody sees.
+
+    Made on the device it is used on: what its function looks into cannot be moved later.
+    """
+    import torch
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    ends = torch.from_numpy(row.ends).to(device)
+    depths = torch.from_numpy(row.depths).to(device)
+
+    def sees(_: Any, __: Any, query: Any, key: Any) -> Any:
+        seen = (query >= key) & (query < ends[key])
+        return seen if window is None else seen & (depths[query] - depths[key] < window)
+
+    return create_block_mask(sees, None, None, len(row), len(row), device=device)
+
+
+Sight = Callable[[Row, Mapping[str, int | None], "torch.device"], dict[str, Any]]
+"""From a row, the window of each kind of layer, and the model's device to arguments of the forward pass."""
+
+
+def _as_masks(build: Callable[[Row, int | None, torch.device], Any]) -> Sight:
+    """A mask where all layers look equally far, else one for each kind of layer, by its name."""
+
+    def sight(row: Row, reach: Mapping[str, int | None], device: torch.device) -> dict[str, Any]:
+        masks = {kind: build(row, window, device) for kind, window in reach.items()}
+        return {"attention_mask": masks if len(masks) > 1 else next(iter(masks.values()))}
+
+    return sight
+
+
+SIGHTS: Mapping[str, Sight] = {
+    "sdpa": _as_masks(lambda row, window, _: boolean_mask(row, window)),
+    "eager": _as_masks(lambda row, window, _: additive_mask(row, window)),
+    "flex_attention": _as_masks(block_mask),
+    IMPLEMENTATION: lambda row, *_: tree_arguments(row),
+}
+"""For each implementation of attention, what tells it who sees whom."""

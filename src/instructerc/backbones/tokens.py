@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,13 +60,28 @@ class PromptEncoder:
     them, and the end token follows (method §7: a SentencePiece label so gets its own word start, and no stray
     space between prompt and label has to be guessed). Text never becomes a control token.
 
+    Where a prompt is too long, its oldest turns go: as few as have to, rounded up to whole blocks of `stride` turns.
+    Neighbouring targets then start at the same turn, and share what follows it.
+
+    ```
+    turn        0 1 2 3 4 5 6 7 8 9     target 9, too long with turns 0 and 1
+    stride 1        2 3 4 5 6 7 8 9     as few as have to go
+    stride 4            4 5 6 7 8 9     the next of 0, 4, 8 …
+    stride 8            4 5 6 7 8 9     8 would cost 6 of the 7 turns of history that fit, more than half of them:
+                                        blocks of 8 // 2, and so on down to 1, so that no stride empties a history
+    ```
+
+    Turns after the target (`Window.context` "both") go when all of the history is gone, one by one.
+
     Attributes:
         tokenizer: The backbone's tokenizer, prepared by `loading.prepare_tokenizer`.
         limit: Longest sequence of prompt and answer, in tokens.
+        stride: Turns a block, counted from the conversation's beginning; `Window.stride`.
     """
 
     tokenizer: Any
     limit: int
+    stride: int = 1
     _text: TextEncoder = field(init=False, repr=False)
     _ids: dict[int, int] = field(init=False, repr=False, default_factory=dict)
     _length: Callable[[str], int] = field(init=False, repr=False)
@@ -102,33 +118,54 @@ class PromptEncoder:
         return [self.encode(example) for example in examples]
 
     def _fit(self, example: Example, room: int) -> tuple[list[int], int]:
-        """The prompt without as few of its oldest turns as have to go; without all of them where that is not enough."""
-        droppable = len(example.droppable)
-        dropped = self._estimate(example, room)
-        prompt = self._without(example, dropped)
-        while len(prompt) > room and dropped < droppable:
-            dropped += 1
-            prompt = self._without(example, dropped)
-        while dropped and len(longer := self._without(example, dropped - 1)) <= room:
-            dropped, prompt = dropped - 1, longer
-        return prompt, dropped
+        """The prompt without the turns that have to go, and their number; without all of them where none fits."""
 
-    def _estimate(self, example: Example, room: int) -> int:
-        """About how many turns have to go, so that a long history is not tokenised once for every dropped turn.
+        @functools.cache
+        def prompt(dropped: int) -> list[int]:
+            return self.encode_prompt(example.without_oldest(dropped).prompt)
 
-        Not exact: tokens may merge across the border of two segments.
+        dropped = self._fewest(example, prompt, room)
+        if dropped:
+            dropped = self._whole_blocks(example, prompt, room, dropped)
+        return prompt(dropped), dropped
+
+    def _fewest(self, example: Example, prompt: Callable[[int], list[int]], room: int) -> int:
+        """As few turns as have to go. Borders count: tokens may merge across them, so that no sum of lengths is exact.
+
+        A prompt of all turns is never made, unless it is likely to fit: work does not grow with a history's length.
         """
         droppable = example.droppable
-        lengths = [self._length(segment.text) for segment in example.segments] if droppable else []
-        excess = sum(lengths) + len(self._text.opening) + len(self._text.closing) - room
-        for dropped, position in enumerate(droppable):
-            if excess <= 0:
-                return dropped
-            excess -= lengths[position]
-        return len(droppable)
+        dropped = self._estimate(example, room) if droppable else 0
+        while dropped < droppable and len(prompt(dropped)) > room:
+            dropped += 1
+        while dropped and len(prompt(dropped - 1)) <= room:
+            dropped -= 1
+        return dropped
 
-    def _without(self, example: Example, dropped: int) -> list[int]:
-        return self.encode_prompt(example.without_oldest(dropped).prompt)
+    def _estimate(self, example: Example, room: int) -> int:
+        """About how many turns have to go: from the newest one back, only what may fit is looked at."""
+        droppable = example.droppable
+        bare = example.without_oldest(droppable)
+        free = room - len(self._text.opening) - len(self._text.closing)
+        free -= sum(self._length(segment.text) for segment in bare.segments)
+        for kept, segment in enumerate(itertools.chain(example.future, reversed(example.history))):
+            free -= self._length(segment.text)
+            if free < 0:
+                return droppable - kept
+        return 0
+
+    def _whole_blocks(self, example: Example, prompt: Callable[[int], list[int]], room: int, fewest: int) -> int:
+        """Rounds up what has to go, so that neighbouring targets start at the same turn (see the class)."""
+        history = example.history[fewest:]
+        if not history or history[0].turn is None:
+            return fewest
+        block = self.stride
+        while block > 1:
+            more = -history[0].turn % block
+            if 2 * more <= len(history) and len(prompt(fewest + more)) <= room:
+                return fewest + more
+            block //= 2
+        return fewest
 
     def _cut_front(self, example: Example, prompt: list[int], room: int) -> list[int]:
         """An opaque prompt keeps its end, where the question stands; any other one must not be cut."""

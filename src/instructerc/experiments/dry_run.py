@@ -84,7 +84,8 @@ def dry_run(resolved: Resolved) -> DryRun:
     recipe = resolved.recipe
     data = prepare_data(recipe)
     tokenizer, context = load_tokenizer(recipe.backbone.name, revision=recipe.backbone.revision)
-    encoder = PromptEncoder(tokenizer, longest_sequence(context, recipe.prompt.max_length))
+    limit = longest_sequence(context, recipe.prompt.max_length)
+    encoder = PromptEncoder(tokenizer, limit, stride=data.spec.window.stride)
     examples = {split: data.examples(split) for split in SPLITS}
     encoded = {split: encoder.encode_all(part) for split, part in examples.items()}
     settings = training_settings(recipe)

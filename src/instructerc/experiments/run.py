@@ -151,7 +151,8 @@ def _train(
 
 def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData) -> int:
     """Encodes what will be measured: a prompt that is too long shall not come to light after hours of training."""
-    encoder = PromptEncoder(backbone.tokenizer, longest_sequence(backbone.context, recipe.prompt.max_length))
+    limit = longest_sequence(backbone.context, recipe.prompt.max_length)
+    encoder = PromptEncoder(backbone.tokenizer, limit, stride=data.spec.window.stride)
     return sum(encoder.encode(example).cut_tokens > 0 for example in data.asked(recipe.evaluation.split))
 
 

@@ -10,9 +10,23 @@ the segments of that kind. One `PromptSpec` renders for training, evaluation, pr
 
 from __future__ import annotations
 
-from instructerc.prompts.example import Example, Segment, Task
+from instructerc.prompts.demonstration import Demonstration, DemonstrationSpec
+from instructerc.prompts.example import Example, Task
+from instructerc.prompts.segments import Segment, Segments
 from instructerc.prompts.spec import PromptSpec
 from instructerc.prompts.window import Window
 from instructerc.prompts.wording import WORDINGS, Wording, get_wording
 
-__all__ = ["WORDINGS", "Example", "PromptSpec", "Segment", "Task", "Window", "Wording", "get_wording"]
+__all__ = [
+    "WORDINGS",
+    "Demonstration",
+    "DemonstrationSpec",
+    "Example",
+    "PromptSpec",
+    "Segment",
+    "Segments",
+    "Task",
+    "Window",
+    "Wording",
+    "get_wording",
+]

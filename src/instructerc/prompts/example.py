@@ -1,33 +1,18 @@
-"""What a prompt is made of, and the example that it belongs to."""
+"""A question to a language model, and what may go where it is too long."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from instructerc.prompts.demonstration import Demonstration
+from instructerc.prompts.segments import Segment, Segments
+
+__all__ = ["Example", "Segment", "Task"]
+
 Task = Literal["recognition", "speaker_identification", "prediction"]
 """What an example asks for (method §3): the emotion of a turn, who speaks it, or the emotion of the next one."""
-
-SegmentKind = Literal["instruction", "turn", "statement", "opaque"]
-"""`instruction` opens a prompt, `turn` is one turn of the window, `statement` asks the question and ends it.
-
-`opaque` is a whole prompt that somebody else wrote, of which no part is known.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of a prompt that stays together.
-
-    Attributes:
-        kind: What the stretch is; only a `turn` may be left out of a prompt that is too long.
-        text: The text, separators included: a prompt is the plain concatenation of its segments.
-        turn: Number of the turn that a `turn` segment shows.
-    """
-
-    kind: SegmentKind
-    text: str
-    turn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +23,21 @@ class Example:
         conversation: Id of the conversation.
         turn: Number of the target turn, from 0.
         task: What is asked.
-        segments: The prompt.
+        segments: The prompt. Its turns stand side by side, in their order and without gaps.
         candidates: The answers that are allowed, in the order of the label set.
         target: The right answer; None where it is not known.
         weight: What its loss counts; 1 by default.
+        demonstrations: The labelled utterances that the prompt shows, nearest first.
     """
 
     conversation: str
     turn: int
     task: Task
-    segments: tuple[Segment, ...]
+    segments: Sequence[Segment]
     candidates: tuple[str, ...]
     target: str | None = None
     weight: float = 1.0
+    demonstrations: tuple[Demonstration, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -58,19 +45,28 @@ class Example:
         return "".join(segment.text for segment in self.segments)
 
     @property
-    def droppable(self) -> tuple[int, ...]:
-        """Positions of the segments that may be left out, in the order in which they go.
+    def history(self) -> Sequence[Segment]:
+        """The turns before the target, oldest first; a view, however long."""
+        parts = Segments.of(self.segments)
+        return parts.turns[: parts.around(self.turn)[0]]
+
+    @property
+    def future(self) -> Sequence[Segment]:
+        """The turns after the target (`Window.context` "both"), nearest first; a view."""
+        parts = Segments.of(self.segments)
+        return parts.turns[len(parts.turns) - parts.around(self.turn)[1] :]
+
+    @property
+    def droppable(self) -> int:
+        """How many turns may be left out.
 
         The oldest turn goes first; turns after the target (`Window.context` "both") go last, the farthest of
-        them first. The target's own turn, the instruction and the label statement never go.
+        them first. The target's own turn, instruction, label statement and demonstrations never go.
         """
-        turns = [(position, segment.turn) for position, segment in enumerate(self.segments) if segment.kind == "turn"]
-        past = [position for position, turn in turns if turn is not None and turn < self.turn]
-        future = [position for position, turn in turns if turn is not None and turn > self.turn]
-        return (*past, *reversed(future))
+        return sum(Segments.of(self.segments).around(self.turn))
 
     def without_oldest(self, count: int) -> Example:
-        """The same example without the first `count` segments of `droppable`.
+        """The same example without the first `count` turns that may be left out.
 
         Example:
             >>> segments = tuple(Segment("turn", text, turn) for turn, text in enumerate("abc"))
@@ -79,6 +75,7 @@ class Example:
         """
         if not count:
             return self
-        gone = set(self.droppable[:count])
-        kept = tuple(segment for position, segment in enumerate(self.segments) if position not in gone)
-        return replace(self, segments=kept)
+        parts = Segments.of(self.segments)
+        before, after = parts.around(self.turn)
+        oldest = min(count, before)
+        return replace(self, segments=parts.narrowed(oldest, min(count - oldest, after)))

@@ -9,21 +9,23 @@ Speakers = Literal["index", "name"]
 """`index`: numbered in the order of their first turn, as published. `name`: as the source calls them."""
 
 
-def speaker_numbers(speakers: Sequence[str], *, order: Sequence[str] = ()) -> dict[str, int]:
+def speaker_numbers(speakers: Sequence[str], *, order: Sequence[str] = (), first: int = 0) -> dict[str, int]:
     """Numbers the speakers of a conversation.
 
     Args:
         speakers: The speakers in the order of their first turn.
         order: Speakers with a fixed number, wherever they appear first: method §3 numbers IEMOCAP's M 0 and F 1.
+        first: The number that counting begins with.
 
     Example:
         >>> speaker_numbers(["Ross", "Monica"]), speaker_numbers(["F", "M"], order=("M", "F"))
         ({'Ross': 0, 'Monica': 1}, {'M': 0, 'F': 1})
     """
     known = [speaker for speaker in order if speaker in speakers]
-    fixed = {speaker: order.index(speaker) for speaker in known}
+    fixed = {speaker: first + order.index(speaker) for speaker in known}
     others = [speaker for speaker in speakers if speaker not in fixed]
-    return fixed | {speaker: number for number, speaker in enumerate(others, start=len(order) if known else 0)}
+    start = first + len(order) if known else first
+    return fixed | {speaker: number for number, speaker in enumerate(others, start=start)}
 
 
 def numbered(number: int) -> str:

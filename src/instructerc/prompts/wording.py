@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from instructerc.errors import UnknownNameError, UsageError
-from instructerc.prompts.example import Segment, Task
+from instructerc.prompts.demonstration import Demonstration, Placement
+from instructerc.prompts.example import Task
+from instructerc.prompts.segments import Mapped, Segment, Segments
 from instructerc.prompts.speakers import NumberStyle, lettered, numbered
 
 EXPERT = "Now you are expert of sentiment and emotional analysis."
 """The sentence that opens the published prompts."""
+
+DEMONSTRATION = "Demonstration:"
+"""The line above the demonstrations of the paper's Figure 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +42,30 @@ class Scene:
     """All that a wording may use.
 
     Attributes:
-        turns: The turns of the window, oldest first, the target among them.
+        turns: The turns of the window, oldest first, the target among them; wordings need not look at them all.
         target: The turn that is asked about.
         labels: The emotions to choose from.
         speakers: The speakers to choose from when who speaks is asked.
+        demonstrations: Labelled utterances to show, nearest first.
+        placement: Where they stand.
     """
 
-    turns: tuple[Turn, ...]
+    turns: Sequence[Turn]
     target: Turn
     labels: tuple[str, ...]
     speakers: tuple[str, ...] = ()
+    demonstrations: tuple[Demonstration, ...] = ()
+    placement: Placement = "after"
 
     @property
     def label_list(self) -> str:
         """The labels as prompts list them."""
         return ", ".join(self.labels)
+
+    @property
+    def history(self) -> Sequence[Turn]:
+        """The turns before the target."""
+        return self.turns[: bisect_left(self.turns, self.target.index, key=lambda turn: turn.index)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +82,41 @@ class Wording:
     number_style: NumberStyle = numbered
     tasks: ClassVar[tuple[Task, ...]] = ("recognition",)
 
-    def segments(self, scene: Scene, task: Task) -> tuple[Segment, ...]:
-        """The prompt that asks for `task`.
+    def segments(self, scene: Scene, task: Task) -> Segments:
+        """The prompt that asks for `task`; its turns are rendered when they are looked at.
 
         Raises:
             UsageError: This wording has no words for the task.
         """
         if task not in self.tasks:
             raise UsageError(f"wording {self.name!r} has no words for task {task!r}; it has: {', '.join(self.tasks)}")
-        return self._write(scene, task)
+        parts = self._write(scene, task)
+        return self._demonstrating(parts, scene) if scene.demonstrations else parts
 
-    def _write(self, scene: Scene, task: Task) -> tuple[Segment, ...]:
+    def _write(self, scene: Scene, task: Task) -> Segments:
         raise NotImplementedError
+
+    def _line(self, turn: Turn) -> str:
+        """A turn as it stands among the others."""
+        raise NotImplementedError
+
+    def _demonstrating(self, parts: Segments, scene: Scene) -> Segments:
+        """The prompt with the scene's demonstrations: behind its first sentence, or behind its question."""
+        lines = [self._demonstration(item, scene) for item in scene.demonstrations]
+        if scene.placement == "before":
+            texts = [f"{DEMONSTRATION}\n{lines[0]}\n", *(f"{line}\n" for line in lines[1:])]
+            return replace(parts, before=(*parts.before[:1], *_demonstrations(texts), *parts.before[1:]))
+        texts = [f"\n{DEMONSTRATION}\n{lines[0]}", *(f"\n{line}" for line in lines[1:])]
+        return replace(parts, after=(*parts.after, *_demonstrations(texts)))
+
+    def _demonstration(self, shown: Demonstration, scene: Scene) -> str:  # noqa: ARG002 — others name a speaker
+        """A demonstration as one line, in the words that nobody published for this wording."""
+        return f'<"{shown.text}">: {shown.label}'
+
+    def _prompt(self, instruction: Sequence[str], turns: Sequence[Turn], statement: str) -> Segments:
+        opening = tuple(Segment("instruction", text) for text in instruction)
+        shown = Mapped(lambda turn: Segment("turn", self._line(turn), turn.index), turns)
+        return Segments(opening, shown, (Segment("statement", statement),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +124,8 @@ class ReleasedWording(Wording):
     r"""The released code's prompts, byte for byte (method §3).
 
     ```
-    instruction  Now you are expert of … involves several speakers. ###␣
+    instruction  Now you are expert of …␣
+    instruction  The following conversation … involves several speakers. ###␣
     turn         \t Speaker_0:"…"
     turn         \t Speaker_1:"…"
     statement    ␣### Please select the emotional label of < Speaker_1:"…"> from <happy, sad>:
@@ -95,26 +134,25 @@ class ReleasedWording(Wording):
 
     tasks: ClassVar[tuple[Task, ...]] = ("recognition", "speaker_identification", "prediction")
 
-    def _write(self, scene: Scene, task: Task) -> tuple[Segment, ...]:
+    def _write(self, scene: Scene, task: Task) -> Segments:
         if task == "speaker_identification":
-            return (Segment("statement", self._who(scene)),)
-        history = tuple(turn for turn in scene.turns if turn.index < scene.target.index)
+            return _question(self._who(scene))
+        opening = (f"{EXPERT} ", "The following conversation noted between '### ###' involves several speakers. ### ")
+        history = scene.history
         if task == "recognition" or not history:  # at the first turn the released code predicts with the main prompt
             question = (
                 f" ### Please select the emotional label of <{self._say(scene.target)}> from <{scene.label_list}>:"
             )
-            return (*self._show(scene.turns), Segment("statement", question))
+            return self._prompt(opening, scene.turns, question)
         number = scene.target.number
         question = (
             "###Based on the above historical utterances, next utterance is spoken by "
             f"<{number}>, please predict the emotion states of <{number}> from <{scene.label_list}>:"
         )
-        return (*self._show(history), Segment("statement", question))
+        return self._prompt(opening, history, question)
 
-    def _show(self, turns: tuple[Turn, ...]) -> tuple[Segment, ...]:
-        opening = f"{EXPERT} The following conversation noted between '### ###' involves several speakers. ### "
-        shown = tuple(Segment("turn", f"\t{self._say(turn)}", turn.index) for turn in turns)
-        return (Segment("instruction", opening), *shown)
+    def _line(self, turn: Turn) -> str:
+        return f"\t{self._say(turn)}"
 
     @staticmethod
     def _say(turn: Turn) -> str:
@@ -133,22 +171,36 @@ class ReleasedWording(Wording):
 class PlainWording(Wording):
     """The published baseline: the target turn alone, without history and speaker (method §3)."""
 
-    def _write(self, scene: Scene, task: Task) -> tuple[Segment, ...]:  # noqa: ARG002 — recognition is the only task
-        question = f"Please select the emotional label of <{scene.target.text}> from <{scene.label_list}>:"
-        return (Segment("statement", question),)
+    def _write(self, scene: Scene, task: Task) -> Segments:  # noqa: ARG002 — recognition is the only task
+        return _question(f"Please select the emotional label of <{scene.target.text}> from <{scene.label_list}>:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperWording(Wording):
-    """The template of the paper's Figure 2 (method §4), a line a turn."""
+    r"""The template of the paper's Figure 2 (method §4), a line a turn and a line a demonstration.
 
-    def _write(self, scene: Scene, task: Task) -> tuple[Segment, ...]:  # noqa: ARG002 — recognition is the only task
-        shown = tuple(Segment("turn", f'{turn.speaker}:"{turn.text}"\n', turn.index) for turn in scene.turns)
+    ```
+    instruction    Now you are expert of …\n
+    instruction    Here is a conversation :\n
+    turn           Speaker_1:"…"\n
+    statement      Please select the emotional label of < Speaker_1:"…" > from < happy, sad >.
+    demonstration  \nDemonstration:\n<Speaker_1: “…” >: sad
+    ```
+    """
+
+    def _write(self, scene: Scene, task: Task) -> Segments:  # noqa: ARG002 — recognition is the only task
         question = (
             f'Please select the emotional label of < {scene.target.speaker}:"{scene.target.text}" > '
             f"from < {scene.label_list} >."
         )
-        return (Segment("instruction", f"{EXPERT}\nHere is a conversation :\n"), *shown, Segment("statement", question))
+        return self._prompt((f"{EXPERT}\n", "Here is a conversation :\n"), scene.turns, question)
+
+    def _line(self, turn: Turn) -> str:
+        return f'{turn.speaker}:"{turn.text}"\n'
+
+    def _demonstration(self, shown: Demonstration, scene: Scene) -> str:
+        # The figure names a speaker, the retrieval has none: the one that is asked about stands in.
+        return f"<{scene.target.speaker}: “{shown.text}” >: {shown.label}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,28 +215,43 @@ class CompactWording(Wording):
     ```
 
     About half as many tokens as the released wording, and all of a conversation's prompts share their history.
+    A demonstration looks like a turn with its answer, and never stands behind the words that the answer continues:
+
+    ```
+    demonstration  Example: …\nExample feels: sad\n
+    statement      B feels:
+    ```
     """
 
     number_style: NumberStyle = lettered
 
-    def _write(self, scene: Scene, task: Task) -> tuple[Segment, ...]:  # noqa: ARG002 — recognition is the only task
-        shown = tuple(Segment("turn", f"{turn.speaker}: {turn.text}\n", turn.index) for turn in scene.turns)
-        return (
-            Segment("instruction", f"Emotions: {scene.label_list}.\n"),
-            *shown,
-            Segment("statement", self._question(scene.target)),
-        )
+    def _write(self, scene: Scene, task: Task) -> Segments:  # noqa: ARG002 — recognition is the only task
+        return self._prompt((f"Emotions: {scene.label_list}.\n",), scene.turns, self._question(scene.target))
+
+    def _line(self, turn: Turn) -> str:
+        return f"{turn.speaker}: {turn.text}\n"
 
     def _question(self, target: Turn) -> str:
         return f"{target.speaker} feels:"
 
+    def _demonstrating(self, parts: Segments, scene: Scene) -> Segments:
+        shown = _demonstrations([self._demonstration(item, scene) for item in scene.demonstrations])
+        if scene.placement == "before":
+            return replace(parts, before=(*parts.before, *shown))
+        return replace(parts, after=(*shown, *parts.after))
+
+    def _demonstration(self, shown: Demonstration, scene: Scene) -> str:  # noqa: ARG002 — says nothing of the target
+        turn = _as_turn(shown)
+        return f"{self._line(turn)}{self._question(turn)} {shown.label}\n"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactRepeatedWording(CompactWording):
-    """The compact wording with the target turn read once more after all of the history.
+    r"""The compact wording with the target turn read once more after all of the history.
 
     ```
-    statement    Emotion of B: … =
+    demonstration  Emotion of Example: … = sad\n
+    statement      Emotion of B: … =
     ```
 
     A causal model reads a turn before it has read what the question is; small ones gain from a second look.
@@ -192,6 +259,23 @@ class CompactRepeatedWording(CompactWording):
 
     def _question(self, target: Turn) -> str:
         return f"Emotion of {target.speaker}: {target.text} ="
+
+    def _demonstration(self, shown: Demonstration, scene: Scene) -> str:  # noqa: ARG002 — says nothing of the target
+        return f"{self._question(_as_turn(shown))} {shown.label}\n"
+
+
+def _question(text: str) -> Segments:
+    """A prompt without turns around it."""
+    return Segments((), (), (Segment("statement", text),))
+
+
+def _demonstrations(texts: Sequence[str]) -> tuple[Segment, ...]:
+    return tuple(Segment("demonstration", text) for text in texts)
+
+
+def _as_turn(shown: Demonstration) -> Turn:
+    """A demonstration as if a speaker called "Example" had said it."""
+    return Turn(index=-1, speaker="Example", number=-1, text=shown.text)
 
 
 RELEASED = ReleasedWording(name="released")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.rows import Batching, use_trees
+from instructerc.backbones.batching import Batching, use_trees
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_sequence
 from instructerc.conversation import Conversation
 from instructerc.errors import UsageError
@@ -17,13 +16,18 @@ from instructerc.prompts.example import Example
 from instructerc.prompts.spec import PromptSpec
 from instructerc.recognition.answers import read_answer
 from instructerc.recognition.artefact import Mode, load_artefact
+from instructerc.recognition.cached_scoring import CachedScoring
 from instructerc.recognition.generation import GreedyGeneration
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.recognition.scoring import PaddedScoring, Progress, probabilities
+from instructerc.recognition.session import RecognitionSession, begun
 from instructerc.recognition.tree_scoring import TreeScoring
 
 CHUNK = 512
 """Examples that are encoded and sorted by length at once: bounds memory, keeps padding low."""
+
+CHUNK_TOKENS = 2**21
+"""Tokens that they may have, each prompt counted once an answer: some 40 bytes each, less than 100 MiB."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +65,7 @@ class EmotionRecognizer:
         if self.mode not in get_args(Mode):
             raise UsageError(f"recognition.mode is {self.mode!r}: choose one of {', '.join(get_args(Mode))}")
         limit = longest_sequence(self.backbone.context, self.max_length)
-        self._encoder = PromptEncoder(self.backbone.tokenizer, limit)
+        self._encoder = PromptEncoder(self.backbone.tokenizer, limit, stride=self.prompt.window.stride)
         self._prompt_hash = self.prompt.hash
 
     @classmethod
@@ -111,10 +115,35 @@ class EmotionRecognizer:
         """
         return next(iter(self.recognize_all([conversation])), ())
 
+    def session(
+        self,
+        id: str | None = None,  # noqa: A002 — as a conversation calls it
+        *,
+        conversation: Conversation | None = None,
+    ) -> RecognitionSession:
+        """Opens a live conversation, which takes one turn at a time and reads only what is new.
+
+        Args:
+            id: Names the conversation; by default something that nothing else is called.
+            conversation: What was said before. It is read with the next turn, and gets no predictions.
+
+        Raises:
+            UsageError: Prompts show turns after the target (`window.context` both), or both arguments are given.
+            DataError: The id is no text.
+
+        Example:
+            ```python
+            session = recognizer.session(id="call-17")
+            turn = session.add("Agent", "How can I help?")
+            print(turn.emotion, turn.probabilities)
+            ```
+        """
+        return RecognitionSession(self, begun(id, conversation))
+
     def recognize_all(
         self, conversations: Iterable[Conversation], *, progress: Progress | None = None
     ) -> Iterator[tuple[TurnPrediction, ...]]:
-        """The predictions of each conversation, in order, as they come; memory is bounded by `CHUNK` prompts.
+        """The predictions of each conversation, in order, as they come; `CHUNK` and `CHUNK_TOKENS` bound memory.
 
         Args:
             conversations: Any number of them, lazily read.
@@ -141,8 +170,24 @@ class EmotionRecognizer:
 
     def _answer_slices(self, examples: Iterator[Example], progress: Progress | None) -> Iterator[TurnPrediction]:
         """Answers in slices, since the prompts of one long conversation alone can fill the memory."""
-        while part := list(itertools.islice(examples, CHUNK)):
-            yield from self.answer(part, progress=progress)
+        for part in self._slices(examples):
+            asked, encoded = zip(*part, strict=True)
+            yield from self.answer_encoded(asked, encoded, progress=progress)
+
+    def _slices(self, examples: Iterator[Example]) -> Iterator[list[tuple[Example, EncodedExample]]]:
+        """At most `CHUNK` examples, and at most `CHUNK_TOKENS` tokens where one example alone has no more."""
+        part: list[tuple[Example, EncodedExample]] = []
+        tokens = 0
+        for example in examples:
+            encoded = self._encoder.encode(example)
+            size = sum(len(encoded.prompt) + len(answer) for answer in encoded.answers)
+            if part and (len(part) >= CHUNK or tokens + size > CHUNK_TOKENS):
+                yield part
+                part, tokens = [], 0
+            part.append((example, encoded))
+            tokens += size
+        if part:
+            yield part
 
     def answer(self, examples: Sequence[Example], *, progress: Progress | None = None) -> list[TurnPrediction]:
         """Answers examples, whoever wrote their prompts; speaker and text stay empty.
@@ -161,15 +206,22 @@ class EmotionRecognizer:
         return self._encoder.encode_all(examples)
 
     def answer_encoded(
-        self, examples: Sequence[Example], encoded: Sequence[EncodedExample], *, progress: Progress | None = None
+        self,
+        examples: Sequence[Example],
+        encoded: Sequence[EncodedExample],
+        *,
+        scoring: CachedScoring | None = None,
+        progress: Progress | None = None,
     ) -> list[TurnPrediction]:
-        """As `answer`, for examples that are encoded already."""
+        """As `answer`, for examples that are encoded already; `scoring` takes the place of what `batching` says."""
         if self.mode == "generate":
             return self._generated(examples, encoded, progress)
-        trees = use_trees(self.backbone, self.batching)
-        scoring = TreeScoring() if trees else PaddedScoring(batch_size=self.batch_size)
-        scores = scoring.score(self.backbone, encoded, progress=progress)
+        scores = (scoring or self._scoring()).score(self.backbone, encoded, progress=progress)
         return [self._scored(example, ids, row) for example, ids, row in zip(examples, encoded, scores, strict=True)]
+
+    def _scoring(self) -> TreeScoring | PaddedScoring:
+        trees = use_trees(self.backbone, self.batching)
+        return TreeScoring() if trees else PaddedScoring(batch_size=self.batch_size)
 
     def _scored(self, example: Example, encoded: EncodedExample, row: Sequence[float]) -> TurnPrediction:
         shares = dict(zip(example.candidates, probabilities(row), strict=True))

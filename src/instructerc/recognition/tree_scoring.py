@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.rows import row_budget, row_inputs, row_logits
+from instructerc.backbones.rows import row_budget, row_inputs, row_logits, to_device
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.recognition.scoring import Progress
 from instructerc.trees.packing import Row, pack
@@ -67,7 +67,7 @@ def _score_row(backbone: Backbone, row: Row, answers: Sequence[Sequence[int]]) -
     parents = [path[-len(answer) :].tolist() for path, answer in zip(row.paths, answers, strict=True)]
     needed = sorted({node for nodes in parents for node in nodes})
     place = {node: number for number, node in enumerate(needed)}
-    inputs = {name: tensor.to(backbone.device) for name, tensor in row_inputs(backbone, row).items()}
+    inputs = to_device(row_inputs(backbone, row), backbone.device)
     with torch.inference_mode(), backbone.computing():
         logits = row_logits(backbone, backbone.model, inputs, needed)  # [P, V]
         total = logits.logsumexp(dim=-1)  # [P]

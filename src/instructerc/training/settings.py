@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from instructerc.backbones.rows import Batching
+from instructerc.backbones.batching import Batching
 from instructerc.errors import UsageError
 
 Schedule = Literal["linear", "cosine", "constant"]

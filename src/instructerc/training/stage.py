@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from instructerc.backbones.adapters import AdapterSpec, attach
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.rows import use_trees
+from instructerc.backbones.batching import use_trees
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.errors import TrainingError, UnknownLabelError
 from instructerc.evaluation import evaluate

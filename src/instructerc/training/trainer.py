@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from instructerc.backbones.adapters import load_trained, save_trained
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.rows import to_device
 from instructerc.errors import NonFiniteLossError
 from instructerc.training.batches import MicroBatch, StepDataset
 from instructerc.training.checkpoints import PREFIX, finish_checkpoint
@@ -191,7 +192,7 @@ def _only_item(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _to(batch: MicroBatch, device: torch.device) -> MicroBatch:
-    inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+    inputs = to_device(batch.inputs, device)
     positions = None if batch.positions is None else batch.positions.to(device)
     return MicroBatch(inputs, batch.targets.to(device), batch.weights.to(device), positions)
 

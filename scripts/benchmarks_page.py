@@ -1,0 +1,203 @@
+"""Writes docs/benchmarks.md from benchmarks/results; with --check only says whether it is current.
+
+A benchmark writes its file with `--json benchmarks/results/NAME.json`; what is not there yet, the page says is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+RESULTS = ROOT / "benchmarks" / "results"
+
+HEAD = """\
+# Benchmarks
+
+<!-- Written by scripts/benchmarks_page.py from benchmarks/results: run a benchmark with --json, then `make docs`. -->
+
+Both sides of every comparison are measured in one run, by the same model on the same machine; times are medians of
+several rounds in which the sides take turns. Where other work runs on the machine too, *processor* is the time to look
+at: seconds of the process itself, on all its cores. The versions of what was measured stand in the files that the
+tables are made from (`benchmarks/results/`).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A benchmark and what it is about."""
+
+    name: str
+    title: str
+    about: str
+    command: str
+
+    @property
+    def file(self) -> Path:
+        """Where its rows are."""
+        return RESULTS / f"{self.name}.json"
+
+    def text(self) -> str:
+        """The section, whether it has been measured or not."""
+        if not self.file.is_file():
+            return f"## {self.title}\n\n{self.about}\n\n**Not measured yet.** `{self.command}`\n"
+        record = json.loads(self.file.read_text(encoding="utf-8"))
+        machine = record["machine"]
+        threads = f", {machine['threads']} of {machine['cores']} cores" if machine["threads"] else ""
+        source = f"`{record['command']}` ({machine['device']}{threads})"
+        notes = [f"{note}\n" for note in record["notes"]]
+        table = markdown(
+            [column["heading"] for column in record["columns"]],
+            [[cell(row.get(column["key"]), column) for column in record["columns"]] for row in record["rows"]],
+        )
+        return "\n".join([f"## {self.title}\n", f"{self.about}\n", table, *notes, f"{source}\n"])
+
+
+SECTIONS = (
+    Section(
+        "tree-tokens",
+        "Tokens",
+        "Tokens through the model, in an epoch of learning and in recognition. *Alone*: every prompt by itself; "
+        "*padded*: in batches of about one length; *as trees*: every shared token once.",
+        "python benchmarks/tree_tokens.py --tokenizer FOLDER --json benchmarks/results/tree-tokens.json",
+    ),
+    Section(
+        "training-speed",
+        "Training",
+        "The same examples through the package's own batches, loss and optimiser. *Padded* is what a backbone without "
+        "trees is trained with; *sorted* has the least padding that there can be. The *share* is how much of the "
+        "saving in tokens is a saving in time; the aim is 0.8.",
+        "python benchmarks/training_speed.py --json benchmarks/results/training-speed.json",
+    ),
+    Section(
+        "recognition-speed",
+        "Recognition",
+        "A test split by a trained model. *Generate*: `model.generate` on left-padded batches; *padded*: one row a "
+        "prompt, labels read from its cache; *alone*: one tree a prompt. The aim is 10 times generation and 3 times "
+        "padded scoring.",
+        "python benchmarks/recognition_speed.py CHECKPOINT --json benchmarks/results/recognition-speed.json",
+    ),
+    Section(
+        "wordings",
+        "Wordings: tokens and time",
+        "What the compact wordings save on top, on the embedded backbone.",
+        "python benchmarks/wordings.py --json benchmarks/results/wordings.json",
+    ),
+    Section(
+        "gpu-trees",
+        "On a GPU",
+        "Random Llamas, forward and backward, by FlexAttention, by SDPA with a boolean mask, and in padded batches.",
+        "python benchmarks/gpu_trees.py --json benchmarks/results/gpu-trees.json",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training that is compared with others."""
+
+    corpus: str
+    wording: str
+    batching: str
+
+    @property
+    def command(self) -> str:
+        """What trains it with one seed."""
+        return (
+            f"instructerc run meld --set data.corpus={self.corpus} --set data.folder=FOLDER "
+            f"--set prompt.wording={self.wording} --set training.batching={self.batching} "
+            "--set training.epochs=3 --set training.early_stopping=null --set evaluation.baselines='[]' "
+            "--set seed=SEED"
+        )
+
+
+SEEDS = (1, 2)
+TRAININGS = (
+    Training("emorynlp", "released", "tree"),
+    Training("emorynlp", "compact-repeated", "tree"),
+    Training("emorynlp", "compact", "tree"),
+    Training("emorynlp", "compact-repeated", "padded"),
+)
+ABOUT_TRAININGS = f"""\
+W-F1 times 100, mean and deviation over seeds. All take as many optimiser steps of as many examples. *Tree* has whole
+conversations in a step, *padded* shuffled examples: the two rows of one wording say whether that costs accuracy.
+
+`{Training("emorynlp", "WORDING", "BATCHES").command}`, then `python scripts/record_training.py RUN_FOLDER`
+"""
+
+
+def trainings() -> str:
+    """The section about wordings and batches in trainings; rows that nobody has trained are there, and say so."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("wording-*.json"))]
+    found: dict[Training, list[dict[str, Any]]] = {training: [] for training in TRAININGS}
+    for record in records:
+        found.setdefault(Training(record["corpus"], record["wording"], record["batching"]), []).append(record)
+    head = ["corpus", "wording", "batches", "window", "test W-F1", "validation W-F1", "training", "seeds", "missing"]
+    table = markdown(head, [training_cells(training, runs) for training, runs in found.items()])
+    return f"## Wordings and batches: accuracy\n\n{ABOUT_TRAININGS}\n{table}"
+
+
+def training_cells(training: Training, records: Sequence[dict[str, Any]]) -> list[str]:
+    """A row of that table."""
+    name = [training.corpus, training.wording, training.batching]
+    absent = ", ".join(f"seed {seed}" for seed in SEEDS if seed not in {record["seed"] for record in records})
+    if not records:
+        return [*name, "", "", "", "", "", absent]
+    runs = [record["run"] for record in records]
+    seconds = statistics.mean(run["provenance"]["Run"]["training seconds"] for run in runs)
+    return [
+        *name,
+        records[0]["window"],
+        figure(run["weighted_f1"] for run in runs),
+        figure(max(score for _, score in run["validation"]) for run in runs),
+        f"{seconds / 60:.0f} min",
+        ", ".join(str(record["seed"]) for record in records),
+        absent,
+    ]
+
+
+def figure(values: Iterable[float]) -> str:
+    """A fraction, or the mean and deviation of several, times 100."""
+    scaled = [100 * value for value in values]
+    mean = f"{statistics.mean(scaled):.2f}"
+    return f"{mean} ± {statistics.stdev(scaled):.2f}" if len(scaled) > 1 else mean
+
+
+def cell(value: Any, column: dict[str, str]) -> str:
+    """A value as people read it; empty where there is none."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:{column['spec']}}{column['unit']}"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(section.text() for section in SECTIONS), trainings()])
+
+
+def main(arguments: list[str]) -> int:
+    """Writes or checks the page; returns the exit status."""
+    text = page()
+    if "--check" not in arguments:
+        PAGE.write_text(text, encoding="utf-8")
+        return 0
+    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{PAGE.name} is not what benchmarks/results says: run `make docs`", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
