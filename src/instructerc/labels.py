@@ -88,7 +88,16 @@ EKMAN = LabelSet(
     },
 )
 
-LABEL_SETS: Mapping[str, LabelSet] = {labels.name: labels for labels in (IEMOCAP, MELD, EMORYNLP, DAILYDIALOG, EKMAN)}
+UNIFIED = LabelSet(
+    name="unified",
+    labels=("joyful", "sad", "neutral", "mad", "excited", "fear", "disgust", "peaceful", "powerful"),
+    neutral="neutral",
+)
+"""One set for several corpora, in the order of the released prompts (method §10)."""
+
+_LABEL_SETS = (IEMOCAP, MELD, EMORYNLP, DAILYDIALOG, EKMAN, UNIFIED)
+
+LABEL_SETS: Mapping[str, LabelSet] = {labels.name: labels for labels in _LABEL_SETS}
 """Every label set that has a name."""
 
 

@@ -24,10 +24,13 @@ from instructerc.evaluation.significance import (
     mcnemar,
     paired_bootstrap,
 )
+from instructerc.evaluation.sources import SourceScores, evaluate_by_source, rows_by_source
+from instructerc.evaluation.weights import WEIGHTINGS, class_weights, get_weighting, label_counts
 
 __all__ = [
     "METRICS",
     "OUT_OF_LABEL",
+    "WEIGHTINGS",
     "ClassScores",
     "Comparison",
     "Interval",
@@ -36,17 +39,23 @@ __all__ = [
     "OutOfLabel",
     "PairedComparison",
     "Scores",
+    "SourceScores",
     "Unit",
     "aligned",
     "bootstrap_interval",
+    "class_weights",
     "compare_rows",
     "evaluate",
+    "evaluate_by_source",
     "evaluate_rows",
     "expected_calibration_error",
+    "get_weighting",
     "interval_of_rows",
+    "label_counts",
     "label_set_of_rows",
     "mcnemar",
     "notices_of_rows",
     "paired_bootstrap",
+    "rows_by_source",
     "with_neutral",
 ]

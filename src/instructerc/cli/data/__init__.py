@@ -12,7 +12,8 @@ COMMANDS = {
     "peek": LazyCommand("instructerc.cli.data.peek:peek", "Print conversations, each emotion in its colour."),
     "stats": LazyCommand("instructerc.cli.data.stats:stats", "Print sizes, label counts and lengths of a corpus."),
     "validate": LazyCommand("instructerc.cli.data.validate:validate", "List everything that is wrong with data."),
-    "export": LazyCommand("instructerc.cli.data.export:export", "Write the prompt files of a corpus."),
+    "leaks": LazyCommand("instructerc.cli.data.leaks:leaks", "List turns that are trained on and measured on."),
+    "export": LazyCommand("instructerc.cli.data.export:export", "Write the prompt files of one corpus or several."),
 }
 """Every command, in the order of the help: name, where it stands, what it does. To add one, add a line."""
 

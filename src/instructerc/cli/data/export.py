@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from instructerc.cli.data.options import (
-    AllowEmpty,
-    ColumnPairs,
-    Folder,
-    Format,
-    Json,
-    Labels,
-    Source,
-    load_source,
+from instructerc.cli.data.options import AllowEmpty, ColumnPairs, Folder, Format, Json, Labels
+from instructerc.cli.data.sources import (
+    Fraction,
+    Leaks,
+    MixOption,
+    SampleUnit,
+    Seed,
+    Sources,
+    Unified,
+    check_mixing,
+    load_mixture,
+    load_sources,
+    refuse_options_of_files,
 )
 from instructerc.errors import UsageError
+
+if TYPE_CHECKING:
+    from instructerc.conversation import Corpus
+    from instructerc.corpora.mixing import Mixture
 
 PUBLISHED_WORDINGS = ("released", "plain")
 """Their published files hold MELD's texts with the damaged characters of its pickle."""
 
 
 def export(
-    source: Source,
+    sources: Sources,
     *,
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where train.json, valid.json and test.json go.")
@@ -60,6 +69,12 @@ def export(
             "a -cosmic corpus, whose published files hold them; else yes]",
         ),
     ] = None,
+    unified: Unified = None,
+    mix: MixOption = None,
+    fraction: Fraction = "1",
+    sample: SampleUnit = "turns",
+    seed: Seed = 42,
+    leaks: Leaks = None,
     folder: Folder = None,
     columns: ColumnPairs = None,
     format: Format = None,  # noqa: A002
@@ -67,41 +82,72 @@ def export(
     allow_empty: AllowEmpty = False,
     json: Json = False,
 ) -> None:
-    """Write the prompt files of a corpus.
+    """Write the prompt files of one corpus or several.
 
     A line a prompt: {"input": …, "target": …}. Turns without an emotion are shown, and not asked about. Prints the
     path, the number of lines and the sha256 of each file. In the wordings released and plain, the files of meld-cosmic
-    and emorynlp-cosmic are those that the released scripts write, byte for byte.
+    and emorynlp-cosmic are those that the released scripts write, byte for byte; with `--unified released --leaks
+    published` and the corpora in the order iemocap-cosmic meld-cosmic emorynlp-cosmic, the unified ones, but in the
+    order of the corpora: the released training file is shuffled.
     """
-    from instructerc.assets import sha256_of
-    from instructerc.cli.tables import text_table
     from instructerc.prompts.files import export_prompts
 
-    spec = {
-        "wording": wording,
-        "window": _window(window, stride, context),
-        "speakers": speakers,
-        "speaker_order": _speaker_order(source),
-    }
+    refuse_options_of_files(sources, column=columns, format=format, labels=labels, allow_empty=allow_empty)
+    share = check_mixing(unified=unified, mix=mix, fraction=fraction, unit=sample, leaks=leaks)
+    spec = {"wording": wording, "window": _window(window, stride, context), "speakers": speakers}
     _check(spec)
-    corpus = load_source(
-        source,
+    corpora = load_sources(
+        sources,
         folder=folder,
         columns=columns,
         format=format,
         labels=labels,
         allow_empty=allow_empty,
-        repair=_is_repaired(source, wording) if repair is None else repair,
+        repair=lambda name: _is_repaired(name, wording) if repair is None else repair,
     )
+    if unified is None and len(corpora) == 1:
+        _refuse_mixing(mix=mix, leaks=leaks)
+        corpus = _sampled(corpora[0], fraction=share, seed=seed, unit=sample)
+        spec["speaker_order"] = _speaker_order(corpora)
+    else:
+        mixture = load_mixture(corpora, unified=unified, mix=mix, fraction=share, seed=seed, unit=sample, leaks=leaks)
+        corpus = mixture.corpus
+        spec |= {"speaker_order": _speaker_order(corpora), "speaker_offsets": _offsets(mixture, wording)}
+        typer.echo(mixture.leaks.summary, err=True)
     paths = export_prompts(corpus, _check(spec, labels=corpus.labels), out, content=content)  # type: ignore[arg-type]
+    _print([(split, path) for split, path in paths.items()], json=json)
+
+
+def _print(paths: list[tuple[str, Path]], *, json: bool) -> None:
+    from instructerc.assets import sha256_of
+    from instructerc.cli.tables import text_table
+
     rows = [
         {"split": split, "path": str(path), "lines": _count_lines(path), "sha256": sha256_of(path)}
-        for split, path in paths.items()
+        for split, path in paths
     ]
     if json:
         typer.echo(json_module.dumps(rows, indent=2, ensure_ascii=False))
         return
     typer.echo(text_table([[str(row[key]) for key in ("path", "lines", "sha256")] for row in rows], right=(1,)))
+
+
+def _refuse_mixing(**given: str | None) -> None:
+    unfit = [f"--{name}" for name, value in given.items() if value is not None]
+    if unfit:
+        raise UsageError(f"{' and '.join(unfit)} goes with several corpora, or with --unified: leave it out")
+
+
+def _sampled(corpus: Corpus, *, fraction: float, seed: int, unit: str) -> Corpus:
+    from instructerc.corpora.sampling import sample_training
+
+    return sample_training(corpus, fraction=fraction, seed=seed, unit=unit)  # type: ignore[arg-type]
+
+
+def _offsets(mixture: Mixture, wording: str) -> dict[str, int]:
+    from instructerc.prompts.offsets import speaker_offsets
+
+    return speaker_offsets(mixture.parts, wording=wording)
 
 
 def _check(settings: dict[str, Any], *, labels: tuple[str, ...] = ()) -> Any:
@@ -119,10 +165,10 @@ def _window(size: str, stride: int, context: str) -> Any:
     return Window(size=None if size == "all" else int(size), stride=stride, context=context)  # type: ignore[arg-type]
 
 
-def _speaker_order(source: str) -> tuple[str, ...]:
+def _speaker_order(corpora: Sequence[Corpus]) -> tuple[str, ...]:
     from instructerc.experiments.data import IEMOCAP_SPEAKERS
 
-    return IEMOCAP_SPEAKERS if source in ("iemocap", "iemocap-cosmic") else ()
+    return IEMOCAP_SPEAKERS if any(corpus.name in ("iemocap", "iemocap-cosmic") for corpus in corpora) else ()
 
 
 def _is_repaired(source: str, wording: str) -> bool:
