@@ -34,6 +34,7 @@ from instructerc.backbones.loading import prepare_tokenizer, quiet_transformers
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.prompts import PromptSpec, Window
 from instructerc.training.batches import Batching, PaddedBatching, StepDataset
+from instructerc.training.grouping import ByExample
 from instructerc.training.objective import weighted_loss
 from instructerc.training.tree_batches import TreeBatching
 from measuring import Column, Elapsed, Row, Stopwatch, finish, median, parser_of
@@ -146,7 +147,7 @@ def batching_of(side: Side, backbone: Backbone, examples: Sequence[EncodedExampl
 def one_pass(backbone: Backbone, side: Side, examples: Sequence[EncodedExample], budget: int) -> tuple[Elapsed, int]:
     """Forward and backward through all examples as one step; time without making batches, and tokens."""
     batching = batching_of(side, backbone, examples, budget)
-    item = StepDataset(examples, batching, len(examples), seed=1)[0]
+    item = StepDataset(examples, ByExample(), batching, len(examples), seed=1)[0]
     batches = [on_device(batch, backbone) for batch in item["micro_batches"]]
     with Stopwatch() as watch:
         for batch in batches:
@@ -201,7 +202,7 @@ def gradient_difference(size: Size, reader: Any, *, device: str) -> float:
             few, IMPLEMENTATIONS[side], reader, device=device, dtype=torch.float32, checkpointing=False
         )
         batching = batching_of(side, backbone, examples, 2048)
-        item = StepDataset(examples, batching, len(examples), seed=1)[0]
+        item = StepDataset(examples, ByExample(), batching, len(examples), seed=1)[0]
         for batch in item["micro_batches"]:
             (weighted_loss(backbone, backbone.model, on_device(batch, backbone)) / item["weight"]).backward()
         found.append([parameter.grad.clone() for parameter in backbone.model.parameters()])

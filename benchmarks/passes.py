@@ -18,6 +18,7 @@ from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_
 from instructerc.conversation import Conversation
 from instructerc.prompts import PromptSpec
 from instructerc.training.batches import Batching, MicroBatch, PaddedBatching, StepDataset
+from instructerc.training.grouping import ByConversation, ByExample, Grouping
 from instructerc.training.objective import weighted_loss
 from instructerc.training.tree_batches import TreeBatching
 from measuring import Elapsed, Stopwatch
@@ -31,7 +32,7 @@ MICRO_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SortedBatching(PaddedBatching):
+class ByLength:
     """The least padding that there can be: steps of examples of one length, in shuffled order.
 
     No training should do so, since steps would teach lengths in turn; it is the hardest opponent that padding has.
@@ -112,15 +113,15 @@ def batching_of(side: Side, backbone: Backbone) -> Batching:
     """How a side makes batches."""
     if side == "tree":
         return TreeBatching(backbone=backbone)
-    made = SortedBatching if side == "sorted" else PaddedBatching
-    return made(micro_batch=MICRO_BATCH, pad=backbone.tokenizer.pad_token_id)
+    return PaddedBatching(micro_batch=MICRO_BATCH, pad=backbone.tokenizer.pad_token_id)
 
 
 def steps_of(side: Side, backbone: Backbone, examples: Sequence[EncodedExample], *, batch_size: int) -> StepDataset:
     """An epoch of steps. A side of trees asks first, as a training does: that makes the backbone ready for them."""
     if side == "tree":
         use_trees(backbone, "tree")
-    return StepDataset(examples, batching_of(side, backbone), batch_size, seed=1)
+    groupings: dict[Side, Grouping] = {"tree": ByConversation(), "padded": ByExample(), "sorted": ByLength()}
+    return StepDataset(examples, groupings[side], batching_of(side, backbone), batch_size, seed=1)
 
 
 class Learner:

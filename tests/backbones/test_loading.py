@@ -96,6 +96,10 @@ def test_attention_is_the_one_that_was_asked_for(llama_folder: Path, attention: 
     assert backbone.model.config._attn_implementation == attention
 
 
+def test_attention_that_caps_its_scores_is_never_left_to_sdpa(tmp_path: Path) -> None:
+    assert load(tiny_family("gemma2, mixed", tmp_path)).model.config._attn_implementation == "eager"
+
+
 def test_an_unknown_attention_lists_those_that_exist(llama_folder: Path) -> None:
     with pytest.raises(UsageError, match="attention is 'flash': choose one of auto, sdpa, eager, flex"):
         load_backbone(str(llama_folder), device="cpu", attention="flash")  # type: ignore[arg-type]

@@ -128,3 +128,15 @@ def test_all_faults_of_a_recipe_reach_the_screen(tmp_path: Path) -> None:
     assert f"{file}:2: training.epoch: unknown key: did you mean 'training.epochs'?" in message
     assert f"{file}:3: training.warmup: 7 is wrong" in message
     assert "command line: sed: unknown key: did you mean 'seed'?" in message
+
+
+def test_batching_on_the_command_line_is_the_key(calls: list[tuple[Resolved, bool]]) -> None:
+    invoke("quickstart", "--batching", "padded")
+    [(resolved, _)] = calls
+    assert resolved.recipe.training.batching == "padded"
+    assert "training.batching" in invoke("quickstart", "--batching", "tree", "--explain")
+
+
+def test_a_misspelt_batching_is_answered_as_a_key_is(calls: list[tuple[Resolved, bool]]) -> None:
+    RUNNER.invoke(app, ["run", "quickstart", "--batching", "trees"])
+    assert not calls

@@ -12,6 +12,7 @@ from instructerc.prompts import Example, PromptSpec
 from instructerc.prompts.example import Segment
 from instructerc.testing import TINY_LABELS, tiny_corpus
 from instructerc.training.batches import PaddedBatching, StepDataset, target_answer, token_weight
+from instructerc.training.grouping import ByExample
 from tests.training.runs import encoded
 
 PAD = 99
@@ -23,7 +24,7 @@ def made(prompt: int, answer: tuple[int, ...] = (1, 2), weight: float = 1.0) -> 
 
 
 def dataset_of(examples: list[EncodedExample], *, batch_size: int = 4, seed: int = 1, epoch: int = 0) -> StepDataset:
-    return StepDataset(examples, PaddedBatching(micro_batch=2, pad=PAD), batch_size, seed, epoch)
+    return StepDataset(examples, ByExample(), PaddedBatching(micro_batch=2, pad=PAD), batch_size, seed, epoch)
 
 
 def met(dataset: StepDataset) -> list[int]:

@@ -13,6 +13,7 @@ from instructerc.backbones.backbone import Backbone
 from instructerc.training import trainer
 from instructerc.training.batches import PaddedBatching, StepDataset
 from instructerc.training.curves import Curves
+from instructerc.training.grouping import ByExample
 from instructerc.training.trainer import Course
 from tests.training.runs import STEPS, encoded, settings_of
 
@@ -22,7 +23,7 @@ class Heard:
 
     def __init__(self, backbone: Backbone, folder: Path, *, validates: bool = True, **settings: Any) -> None:
         batching = PaddedBatching(micro_batch=8, pad=backbone.tokenizer.pad_token_id)
-        self.dataset = StepDataset(encoded(backbone), batching, 8, 0)
+        self.dataset = StepDataset(encoded(backbone), ByExample(), batching, 8, 0)
         self.curves = Curves.resume(folder / "curves.jsonl", step=0)
         self.epochs: list[tuple[int, bool]] = []
         self.steps: list[tuple[int, float | None]] = []

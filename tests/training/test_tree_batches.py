@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import random
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from instructerc.assets.embedded import PACKAGE
 from instructerc.backbones.adapters import AdapterSpec, attach
@@ -19,9 +15,9 @@ from instructerc.backbones.loading import load_backbone
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.prompts import PromptSpec
 from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus
-from instructerc.training.batches import Batching, PaddedBatching
+from instructerc.training.batches import Batching, PaddedBatching, target_answer
 from instructerc.training.objective import weighted_loss
-from instructerc.training.tree_batches import TreeBatching, _bounds
+from instructerc.training.tree_batches import TreeBatching
 from tests.tiny_models import FAMILIES, load, tiny_family
 
 
@@ -82,30 +78,78 @@ def test_the_embedded_backbone_learns_the_same() -> None:
     assert_trees_learn_the_same(backbone, budget=None)
 
 
-def example(conversation: int) -> EncodedExample:
-    return EncodedExample((1,), ((2, 3),), 0, 1.0, conversation=str(conversation))
+def test_the_budget_of_a_row_changes_neither_loss_nor_gradient(llama: Backbone) -> None:
+    examples = labelled(llama)
+    llama.model.eval()
+    whole = loss_and_gradients(llama, TreeBatching(backbone=llama, budget=100_000), examples)
+    for budget in (1, 97, 200):
+        loss, gradients = loss_and_gradients(llama, TreeBatching(backbone=llama, budget=budget), examples)
+        assert loss == pytest.approx(whole[0], rel=1e-5)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(gradient, whole[1][name], rtol=1e-3, atol=1e-5)
 
 
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=30), st.integers(1, 10), st.integers(0, 5))
-def test_every_epoch_meets_every_example_once_in_as_many_steps(sizes: list[int], batch_size: int, seed: int) -> None:
-    examples = [example(number) for number, size in enumerate(sizes) for _ in range(size)]
-    batching = TreeBatching(backbone=None)  # type: ignore[arg-type]
-    plan = batching.plan(examples, batch_size, random.Random(seed))
-    assert len(plan) == math.ceil(len(examples) / batch_size)
-    assert all(plan), "a step without examples has no loss"
-    assert sorted(position for step in plan for position in step) == list(range(len(examples)))
+def test_prompts_that_are_the_same_or_begin_one_another_stay_separate_targets(llama: Backbone) -> None:
+    answers = ((20, 2), (21, 22, 2))
+    examples = [
+        EncodedExample((1, 5, 6), answers, 0, 1.0, conversation="c"),
+        EncodedExample((1, 5, 6), answers, 1, 0.3, conversation="c"),
+        EncodedExample((1, 5, 6, 20), answers, 1, 1.0, conversation="c"),
+    ]
+    (batch,) = TreeBatching(backbone=llama).micro_batches(examples)
+    assert batch.positions is not None
+    assert batch.inputs["input_ids"].shape[1] == len({(1,), (1, 5), (1, 5, 6), *ENDS})
+    assert sorted(batch.targets.tolist()) == sorted([20, 2, 21, 22, 2, 21, 22, 2])
+    assert float(batch.weights.sum()) == pytest.approx(2.3)
+    loss, _ = loss_and_gradients(llama, TreeBatching(backbone=llama), examples)
+    assert loss == pytest.approx(loss_and_gradients(llama, PaddedBatching(micro_batch=1, pad=0), examples)[0], rel=1e-5)
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.data())
-def test_steps_end_in_order_and_none_is_empty(sizes: list[int], data: st.DataObject) -> None:
-    steps = data.draw(st.integers(1, len(sizes)))
-    cuts = [0, *_bounds(sizes, steps), len(sizes)]
-    assert len(cuts) == steps + 1
-    assert all(first < second for first, second in itertools.pairwise(cuts))
+ENDS = ((1, 5, 6, 20), (1, 5, 6, 21), (1, 5, 6, 21, 22), *((1, 5, 6, 20, *rest) for rest in ((21,), (21, 22))))
+"""What is read under the common prompt: answers without their end, and the longer prompt with its own."""
 
 
-def test_a_conversation_stays_in_one_step_where_it_fits() -> None:
-    examples = [example(number) for number in range(10) for _ in range(4)]
-    plan = TreeBatching(backbone=None).plan(examples, 8, random.Random(1))  # type: ignore[arg-type]
-    owners = [{examples[position].conversation for position in step} for step in plan]
-    assert sum(map(len, owners)) == 10
+def test_with_dropout_trees_learn_the_same_on_average(tmp_path: Path) -> None:
+    """A shared token has one dropout mask for all its paths: equal in expectation, not draw by draw."""
+    backbone = load(tiny_family("llama", tmp_path))
+    attach(backbone, AdapterSpec(method="lora", rank=4, dropout=0.3))
+    torch.manual_seed(0)
+    for name, parameter in backbone.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    examples = labelled(backbone)[:4]
+    sides = {
+        "trees": TreeBatching(backbone=backbone),
+        "alone": PaddedBatching(micro_batch=4, pad=backbone.tokenizer.pad_token_id),
+    }
+    backbone.model.eval()
+    exact = loss_and_gradients(backbone, sides["alone"], examples)[0]
+    backbone.model.train()
+    drawn = {side: draws(backbone, batching, examples, 120) for side, batching in sides.items()}
+    trees, alone = drawn["trees"], drawn["alone"]
+    error = (trees.var(dim=0) / len(trees) + alone.var(dim=0) / len(alone)).sqrt()
+    assert float(trees[:, 0].std()) > 0
+    assert not math.isclose(float(trees[0, 0]), exact), "dropout is on"
+    # Loss and 16 directions of the gradient, each of which would pass by chance 9,999 times in 10,000.
+    assert bool(((trees.mean(dim=0) - alone.mean(dim=0)).abs() <= 4 * error).all())
+
+
+def draws(backbone: Backbone, batching: Batching, examples: list[EncodedExample], count: int) -> torch.Tensor:
+    """Loss, and the gradient along 16 random directions, of as many draws of dropout, [count, 17]."""
+    rows = []
+    for _ in range(count):
+        loss, gradients = loss_and_gradients(backbone, batching, examples)
+        flat = torch.cat([gradient.flatten() for gradient in gradients.values()])
+        directions = torch.randn(16, len(flat), generator=torch.Generator().manual_seed(1))
+        rows.append(torch.cat([torch.tensor([loss]), directions @ flat]))
+    return torch.stack(rows)
+
+
+def test_what_trees_save_is_counted(llama: Backbone) -> None:
+    examples = labelled(llama)
+    use = TreeBatching(backbone=llama, budget=10_000).token_use([examples[:4], examples[4:]])
+    batches = [*TreeBatching(backbone=llama).micro_batches(examples[:4])]
+    assert use.alone == sum(len(one.prompt) + len(target_answer(one)) - 1 for one in examples)
+    assert use.alone > use.packed > sum(batch.inputs["input_ids"].numel() for batch in batches)
+    assert use.rows == 2
+    assert use.filled == pytest.approx(use.packed / 20_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterable
@@ -72,6 +73,9 @@ def load_backbone(
     wanted = precision == "bf16" or (precision == "auto" and computes_bfloat16(target))
     backbone.autocast = wanted and next(backbone.model.parameters()).dtype == torch.float32
     backbone.model.to(target)
+    config = backbone.model.config
+    if attention == "auto" and config._attn_implementation == "sdpa" and _caps_scores(config):
+        attention = "eager"
     if attention != "auto":
         _set_attention(backbone, attention)
     # What a generation leaves unset is taken from here: a checkpoint's own settings must not steer it (method §7).
@@ -88,17 +92,23 @@ def _check_attention(attention: Attention, device: str) -> None:
         raise UsageError(f"backbone.attention is 'flex' on {device}: it needs an NVIDIA or AMD GPU: set it to auto")
 
 
+def _caps_scores(config: Any) -> bool:
+    """Whether attention caps its scores (Gemma 2). SDPA cannot; some releases of the library take it all the same."""
+    return getattr(config, "attn_logit_softcapping", None) is not None
+
+
 def _set_attention(backbone: Backbone, attention: Attention) -> None:
+    config = backbone.model.config
     wanted = "flex_attention" if attention == "flex" else attention
-    try:
-        backbone.model.set_attn_implementation(wanted)
-        found = backbone.model.config._attn_implementation
-    except (ValueError, ImportError):  # the library's own text proposes arguments that nobody here can give
-        found = ""
-    if found != wanted:
-        kind = backbone.model.config.model_type
+    has = wanted != "sdpa" or not _caps_scores(config)
+    if has:
+        # The library's own text proposes arguments that nobody here can give.
+        with contextlib.suppress(ValueError, ImportError):
+            backbone.model.set_attn_implementation(wanted)
+    if not has or config._attn_implementation != wanted:
         raise BackboneError(
-            f"{backbone.name}: models of type {kind!r} have no {attention} attention: set backbone.attention to auto"
+            f"{backbone.name}: models of type {config.model_type!r} have no {attention} attention: "
+            "set backbone.attention to auto"
         )
 
 

@@ -35,6 +35,9 @@ def run(
         bool, typer.Option("--dry-run", help="Load data, count, show prompts, estimate memory; train nothing.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
+    batching: Annotated[
+        str | None, typer.Option("--batching", metavar="auto|tree|padded", help="As --set training.batching=…")
+    ] = None,
     seeds: Annotated[
         str | None, typer.Option("--seeds", metavar="N,N,…", help="Run once a seed; report mean and deviation.")
     ] = None,
@@ -48,6 +51,8 @@ def run(
     from instructerc.experiments.resolve import resolve, with_seed
 
     given = list(overrides or ())
+    if batching is not None:
+        given.append(f"training.batching={batching}")
     if out is not None:
         # As JSON, so that a folder named `true` or `a: b` stays a text.
         given.append(f"output.folder={json_module.dumps(str(out))}")

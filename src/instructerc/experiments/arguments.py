@@ -26,6 +26,8 @@ def training_settings(recipe: Recipe) -> TrainingSettings:
         warmup=values.warmup,
         batch_size=values.batch_size,
         batching=values.batching,
+        grouping=values.grouping,
+        part_size=values.part_size,
         micro_batch=values.micro_batch,
         weight_decay=values.weight_decay,
         betas=values.betas,

@@ -86,6 +86,18 @@ SILENCERS = (
         reason="has no effect beside adapter.method: all, which trains without adapters: remove it, or take lora",
     ),
     Silencer(
+        key="training.batching",
+        when=lambda value: value == "tree",
+        silences=("training.micro_batch",),
+        reason="has no effect beside training.batching: tree, whose rows are packed: remove one of the two",
+    ),
+    Silencer(
+        key="training.grouping",
+        when=lambda value: value != "part",
+        silences=("training.part_size",),
+        reason="has an effect only where training.grouping is part: set that, or remove it",
+    ),
+    Silencer(
         key="backbone.name",
         when=lambda value: value == "embedded",
         silences=("backbone.revision",),

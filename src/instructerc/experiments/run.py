@@ -129,6 +129,7 @@ def _train(
         revision=artefact.revision,
         dtype=artefact.training_dtype,
         precision=artefact.precision,
+        attention=recipe.backbone.attention,
     )
     artefact = replace(artefact, revision=backbone.revision or artefact.revision)  # a branch may move on
     cut = _check_prompts(backbone, recipe, data)
@@ -170,7 +171,10 @@ def _release_memory() -> None:
 def _predict(recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher) -> list[TurnPrediction]:
     """Predicts the measured split by the folder's model alone, and writes rows as they come."""
     recognizer = EmotionRecognizer.from_pretrained(
-        folder, batch_size=recipe.recognition.batch_size, batching=recipe.training.batching
+        folder,
+        batch_size=recipe.recognition.batch_size,
+        batching=recipe.training.batching,
+        attention=recipe.backbone.attention,
     )
     split = recipe.evaluation.split
     path = folder / PREDICTIONS

@@ -142,6 +142,11 @@ class BackboneSettings(Section):
         "losses on LLaMA.",
         source="method §7",
     )
+    attention: Literal["auto", "sdpa", "eager", "flex"] = key(
+        "auto",
+        "How attention is computed: `auto` is what suits model and device; `flex` (FlexAttention, on a GPU) skips what "
+        "no token of a tree may see.",
+    )
 
 
 class PromptSettings(Section):
@@ -236,6 +241,15 @@ class TrainingSettings(Section):
         "auto",
         "`tree` computes tokens that a conversation's prompts share once; `padded` reads every prompt alone; `auto` "
         "takes trees where they are exact. In validation and prediction too.",
+    )
+    grouping: Literal["conversation", "part", "example"] | None = key(
+        None,
+        "Which examples make up a step: whole `conversation`s, which share most tokens; a `part` of each, so that a "
+        "step has more conversations; or any `example`, as in the released training. Null takes conversations "
+        "with trees, examples with padded batches.",
+    )
+    part_size: Whole = key(
+        4, "Examples of one conversation in a step, at most, where grouping is `part`.", unit="examples", ge=1
     )
     micro_batch: Whole | None = key(
         None,

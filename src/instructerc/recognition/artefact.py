@@ -19,7 +19,7 @@ from typing import Any, Literal
 from instructerc.assets import sha256_of, write_atomically
 from instructerc.backbones.adapters import PARAMETERS, AdapterSpec, attach, load_trained, save_trained
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.loading import Dtype, Precision, load_backbone
+from instructerc.backbones.loading import Attention, Dtype, Precision, load_backbone
 from instructerc.errors import ArtefactError, UsageError
 from instructerc.prompts.spec import PromptSpec
 
@@ -138,7 +138,9 @@ def read_artefact(folder: Path) -> tuple[Artefact, Path]:
     raise ArtefactError(f"{folder}: holds no {FILE}: give the folder of a finished run, or of a trained model")
 
 
-def load_artefact(folder: Path, *, device: str | None = None) -> tuple[Artefact, Backbone, str]:
+def load_artefact(
+    folder: Path, *, device: str | None = None, attention: Attention = "auto"
+) -> tuple[Artefact, Backbone, str]:
     """The artefact in a folder, its backbone with the trained tensors in place, and the model's hash.
 
     Raises:
@@ -152,6 +154,7 @@ def load_artefact(folder: Path, *, device: str | None = None) -> tuple[Artefact,
         dtype=artefact.training_dtype,
         precision=artefact.precision,
         device=device,
+        attention=attention,
     )
     if artefact.adapter is not None:
         attach(backbone, artefact.adapter)

@@ -9,6 +9,7 @@ from typing import get_args
 
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.batching import Batching, use_trees
+from instructerc.backbones.loading import Attention
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_sequence
 from instructerc.conversation import Conversation
 from instructerc.errors import UsageError
@@ -77,6 +78,7 @@ class EmotionRecognizer:
         batch_size: int = 16,
         batching: Batching = "auto",
         device: str | None = None,
+        attention: Attention = "auto",
     ) -> EmotionRecognizer:
         """Loads what a training has written.
 
@@ -86,12 +88,13 @@ class EmotionRecognizer:
             batch_size: Prompts that go through the model at once.
             batching: Whether tokens that prompts share are computed once.
             device: Where to compute; by default the first accelerator, else the CPU.
+            attention: How attention is computed; a model is not tied to what it was trained with.
 
         Raises:
             ArtefactError: The folder holds no trained model, or a damaged one.
             BackboneError: Its backbone cannot be loaded.
         """
-        artefact, backbone, model_hash = load_artefact(Path(folder), device=device)
+        artefact, backbone, model_hash = load_artefact(Path(folder), device=device, attention=attention)
         return cls(
             backbone=backbone,
             prompt=artefact.prompt,

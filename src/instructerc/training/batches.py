@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from instructerc.backbones.tokens import EncodedExample
+from instructerc.training.grouping import Grouping
 from instructerc.training.settings import LossWeighting
 
 if TYPE_CHECKING:
@@ -40,11 +41,7 @@ class MicroBatch:
 
 
 class Batching(Protocol):
-    """How an epoch becomes steps, and a step micro-batches."""
-
-    def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
-        """Positions of the examples of each step, `math.ceil(len(examples) / batch_size)` steps, none empty."""
-        ...
+    """How the examples of a step become micro-batches."""
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """The examples of one step as the model takes them."""
@@ -64,12 +61,6 @@ class PaddedBatching:
     micro_batch: int
     pad: int
     loss_weighting: LossWeighting = "answer"
-
-    def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
-        """Shuffled examples, `batch_size` a step; the last step may have fewer."""
-        positions = list(range(len(examples)))
-        order.shuffle(positions)
-        return [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """Cuts the examples of one step into micro-batches, longest first, so that memory peaks at once."""
@@ -125,13 +116,15 @@ class StepDataset:
 
     Attributes:
         examples: Labelled, encoded examples.
-        batching: How an epoch becomes steps, and a step micro-batches.
+        grouping: Which examples make up each step.
+        batching: How the examples of a step become micro-batches.
         batch_size: Examples a step, about.
         seed: Of the order.
         epoch: Which epoch's order is served, from 0.
     """
 
     examples: Sequence[EncodedExample]
+    grouping: Grouping
     batching: Batching
     batch_size: int
     seed: int
@@ -148,9 +141,13 @@ class StepDataset:
         micro_batches = self.batching.micro_batches([self.examples[position] for position in self.plan()[step]])
         return {"micro_batches": micro_batches, "weight": float(sum(batch.weights.sum() for batch in micro_batches))}
 
+    def steps(self) -> Iterator[list[EncodedExample]]:
+        """The examples of each step of this epoch."""
+        return ([self.examples[position] for position in step] for step in self.plan())
+
     def plan(self) -> list[list[int]]:
         """Positions of the examples of each step, as this epoch meets them."""
         if self._planned is None or self._planned[0] != self.epoch:
             order = random.Random(f"{self.seed}/{self.epoch}")  # noqa: S311 — an order, not a secret
-            self._planned = self.epoch, self.batching.plan(self.examples, self.batch_size, order)
+            self._planned = self.epoch, self.grouping.plan(self.examples, self.batch_size, order)
         return self._planned[1]

@@ -10,6 +10,7 @@ from instructerc.errors import UsageError
 
 Schedule = Literal["linear", "cosine", "constant"]
 Keep = Literal["best", "all"]
+GroupingName = Literal["conversation", "part", "example"]
 LossWeighting = Literal["answer", "token"]
 """`answer`: every answer counts the same, as in the released training. `token`: every token of an answer does."""
 
@@ -26,6 +27,9 @@ class TrainingSettings:
         batch_size: Examples an optimiser step.
         micro_batch: Padded examples that go through the model at once; changes speed and memory, not the gradient.
         batching: Whether tokens that examples share are computed once; `auto` does so where that is exact.
+        grouping: Which examples make up a step; None takes whole conversations where they are read as trees, single
+            examples elsewhere.
+        part_size: Examples of one conversation in a step, at most, where `grouping` is `part`.
         weight_decay: Of AdamW.
         betas: Of AdamW.
         gradient_clip: Largest norm of the gradient.
@@ -45,6 +49,8 @@ class TrainingSettings:
     batch_size: int = 16
     micro_batch: int | None = None
     batching: Batching = "auto"
+    grouping: GroupingName | None = None
+    part_size: int = 4
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.95)
     gradient_clip: float = 1.0
@@ -64,6 +70,11 @@ class TrainingSettings:
         ):
             if value not in allowed:
                 raise UsageError(f"training: {name} is {value!r}: choose one of {', '.join(allowed)}")
-        for name, number in (("epochs", self.epochs), ("batch_size", self.batch_size)):
+        if self.grouping not in (None, *get_args(GroupingName)):
+            raise UsageError(
+                f"training: grouping is {self.grouping!r}: choose one of {', '.join(get_args(GroupingName))}"
+            )
+        counts = {"epochs": self.epochs, "batch_size": self.batch_size, "part_size": self.part_size}
+        for name, number in counts.items():
             if number < 1:
                 raise UsageError(f"training: {name} is {number}: give 1 or more")

@@ -20,9 +20,10 @@ from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.training.batches import Batching, PaddedBatching, StepDataset
 from instructerc.training.checkpoints import last_checkpoint, remove_after, step_of
 from instructerc.training.curves import Curves
+from instructerc.training.grouping import grouping_of
 from instructerc.training.settings import Keep, TrainingSettings
 from instructerc.training.trainer import build_trainer
-from instructerc.training.tree_batches import TreeBatching
+from instructerc.training.tree_batches import TokenUse, TreeBatching
 
 MODEL = "model"
 """Subfolder of the best epoch's model."""
@@ -66,6 +67,7 @@ class StageResult:
         steps: Optimiser steps of the whole stage.
         dropped_turns: Turns of history that training prompts lost because they were too long.
         cut_prompts: Ready-made training prompts that lost their beginning for the same reason.
+        token_use: What token trees saved in the first epoch; None where batches were padded.
     """
 
     folder: Path
@@ -75,6 +77,7 @@ class StageResult:
     steps: int
     dropped_turns: int
     cut_prompts: int = 0
+    token_use: TokenUse | None = None
 
 
 def train_stage(
@@ -126,7 +129,10 @@ def train_stage(
     # All of it before the folder is touched: a prompt that is too long destroys nothing.
     encoded = recognizer.encode(train)
     validate = _Validation(recognizer, validation, recognizer.encode(validation), neutral) if validation else None
-    dataset = StepDataset(encoded, _batching(backbone, settings), settings.batch_size, settings.seed)
+    batching = _batching(backbone, settings)
+    grouping = grouping_of(settings, trees=isinstance(batching, TreeBatching))
+    dataset = StepDataset(encoded, grouping, batching, settings.batch_size, settings.seed)
+    use = batching.token_use(dataset.steps()) if isinstance(batching, TreeBatching) else None
     checkpoint = _start(folder, resume=resume)
     curves = Curves.resume(folder / "curves.jsonl", step=step_of(checkpoint) if checkpoint else 0)
     keeper = _Keeper(artefact, backbone, folder, settings.keep, curves, watcher or Silent())
@@ -140,6 +146,7 @@ def train_stage(
         steps=len(dataset) * settings.epochs,
         dropped_turns=sum(example.dropped_turns for example in encoded),
         cut_prompts=sum(example.cut_tokens > 0 for example in encoded),
+        token_use=use,
     )
 
 

@@ -1,10 +1,8 @@
-"""Training batches as token trees: whole conversations a step, every shared token once."""
+"""Training batches as token trees: every token that the examples of a step share once."""
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from instructerc.backbones.backbone import Backbone
@@ -13,6 +11,34 @@ from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.batches import MicroBatch, target_answer, token_weight
 from instructerc.training.settings import LossWeighting
 from instructerc.trees.packing import Row, pack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUse:
+    """Tokens that go through the model in an epoch.
+
+    Attributes:
+        alone: With every example by itself, padding not counted.
+        packed: As token trees.
+        rows: Rows that these are packed into.
+        filled: Share of the rows' room that they take, 0 to 1. Of a step that is smaller than a row, little.
+    """
+
+    alone: int
+    packed: int
+    rows: int
+    filled: float
+
+    def __str__(self) -> str:
+        """As a line for people.
+
+        Example:
+            >>> print(TokenUse(alone=3000, packed=1000, rows=2, filled=0.5))
+            1,000 tokens an epoch as trees, 3,000 alone (3.00 times as many); 2 rows, 50 % full
+        """
+        ratio = self.alone / self.packed if self.packed else 1.0
+        saved = f"{self.packed:,} tokens an epoch as trees, {self.alone:,} alone ({ratio:.2f} times as many)"
+        return f"{saved}; {self.rows:,} rows, {self.filled:.0%}".replace("%", " %") + " full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,30 +55,29 @@ class TreeBatching:
     budget: int | None = None
     loss_weighting: LossWeighting = "answer"
 
-    def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
-        """Shuffled conversations, about `batch_size` examples a step.
-
-        A conversation stays whole, since its examples share their beginning; one with more than `batch_size`
-        examples is cut into parts of neighbouring turns. Steps end where the count of examples comes nearest to a
-        multiple of the mean, so that every epoch has as many steps, of about one size.
-        """
-        parts = _parts(examples, batch_size)
-        order.shuffle(parts)
-        steps = math.ceil(len(examples) / batch_size)
-        bounds = _bounds([len(part) for part in parts], steps)
-        return [
-            [position for part in parts[start:stop] for position in part]
-            for start, stop in zip([0, *bounds], [*bounds, len(parts)], strict=True)
-        ]
-
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """The examples of one step as packed rows, fullest first."""
+        return [self._micro_batch(row, examples) for row in self._rows(examples)[0]]
+
+    def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
+        """What trees save over the examples of some steps."""
+        alone = packed = rows = room = 0
+        for examples in steps:
+            packing, budget = self._rows(examples)
+            alone += sum(len(example.prompt) + len(target_answer(example)) - 1 for example in examples)
+            packed += sum(map(len, packing))
+            rows += len(packing)
+            room += sum(max(len(row), budget) for row in packing)
+        return TokenUse(alone=alone, packed=packed, rows=rows, filled=packed / room if room else 1.0)
+
+    def _rows(self, examples: Sequence[EncodedExample]) -> tuple[list[Row], int]:
+        """The rows of a step, and the tokens that each may hold."""
         groups: dict[str, list[int]] = {}
         for position, example in enumerate(examples):
             groups.setdefault(example.conversation, []).append(position)
         sequences = [(*example.prompt, *target_answer(example)[:-1]) for example in examples]
-        rows = pack(list(groups.values()), sequences, budget=self.budget or row_budget(self.backbone, sequences))
-        return [self._micro_batch(row, examples) for row in rows]
+        budget = self.budget or row_budget(self.backbone, sequences)
+        return pack(list(groups.values()), sequences, budget=budget), budget
 
     def _micro_batch(self, row: Row, examples: Sequence[EncodedExample]) -> MicroBatch:
         """Targets hang under the last tokens of each path."""
@@ -73,35 +98,3 @@ class TreeBatching:
             torch.tensor(weights, dtype=torch.float32),
             torch.tensor(positions),
         )
-
-
-def _parts(examples: Sequence[EncodedExample], largest: int) -> list[list[int]]:
-    """Positions of each conversation's examples, in parts of at most `largest`."""
-    conversations: dict[str, list[int]] = {}
-    for position, example in enumerate(examples):
-        conversations.setdefault(example.conversation, []).append(position)
-    return [
-        positions[start : start + largest]
-        for positions in conversations.values()
-        for start in range(0, len(positions), largest)
-    ]
-
-
-def _bounds(sizes: Sequence[int], steps: int) -> list[int]:
-    """Where to cut parts into `steps` non-empty runs of about one total size.
-
-    Example:
-        >>> _bounds([3, 3, 3, 3, 3], 2)
-        [2]
-    """
-    total = sum(sizes)
-    bounds: list[int] = []
-    done, part = 0, 0
-    for step in range(1, steps):
-        wanted = total * step / steps
-        latest = len(sizes) - (steps - step)
-        while part < latest and (part < (bounds[-1] if bounds else 0) + 1 or done + sizes[part] / 2 < wanted):
-            done += sizes[part]
-            part += 1
-        bounds.append(part)
-    return bounds
