@@ -89,7 +89,11 @@ def _examples(overlap: Overlap) -> list[str]:
 
 
 def _verdict(report: LeakReport) -> str:
+    from instructerc.corpora.matching import TurnMatch
+
+    is_default = (report.match, report.minimum_words) == (TurnMatch().name, TurnMatch().minimum_words)
     counts = ", ".join(
         f"{len(ids):,} of {report.train_conversations[name]:,} of {name}" for name, ids in report.leaking().items()
     )
-    return f"mixing leaves out training conversations: {counts}"
+    what = "mixing leaves out training conversations" if is_default else "training conversations that share turns"
+    return f"{what}: {counts}"
