@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from instructerc.backbones.loading import load_backbone, prepare_tokenizer
+from instructerc.backbones.abilities import tree_ability
+from instructerc.backbones.loading import best_device, count_parameters, load_backbone, load_skeleton, prepare_tokenizer
 from instructerc.backbones.presets import PRESETS
 from instructerc.errors import BackboneError, UnknownNameError, UsageError
+from instructerc.testing import tiny_llama
 from tests.tiny_models import load, tiny_bloom, tiny_family
 
 
@@ -116,6 +119,24 @@ def test_an_attention_that_a_model_has_not_is_refused(family: str, attention: An
     message = rf"models of type '{family[:5]}\w*' have no {attention} attention: set backbone.attention to auto"
     with pytest.raises(BackboneError, match=message):
         load_backbone(str(folder), device="cpu", attention=attention)
+
+
+@pytest.mark.parametrize("build", [tiny_llama, tiny_bloom])
+def test_a_skeleton_is_a_backbone_without_weights(build: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = build(tmp_path)
+    whole, skeleton = load(folder), load_skeleton(str(folder), attention="eager")
+    assert (skeleton.context, skeleton.targets) == (whole.context, whole.targets)
+    assert skeleton.device == torch.device(best_device())
+    assert tree_ability(skeleton) == tree_ability(whole)
+    assert skeleton.model.config._attn_implementation == "eager"
+    assert count_parameters(skeleton) == count_parameters(whole)
+    assert all(parameter.is_meta for parameter in skeleton.model.parameters())
+
+
+def test_a_skeleton_of_no_causal_language_model_is_refused(folder: Path) -> None:
+    change_config(folder, model_type="vit", architectures=["ViTModel"])
+    with pytest.raises(BackboneError, match="cannot be loaded as a causal language model"):
+        load_skeleton(str(folder))
 
 
 def test_a_folder_without_a_config_says_so(folder: Path) -> None:

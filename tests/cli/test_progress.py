@@ -27,6 +27,11 @@ def test_phases_are_lines_of_plain_text(progress: Progress) -> None:
     assert shown(progress) == "· loading [bold]models/[red]\n"
 
 
+def test_notes_stand_under_their_phase_and_are_not_wrapped(progress: Progress) -> None:
+    TerminalWatcher(progress).note("token trees; " + "word " * 30 + "end")
+    assert shown(progress) == "  token trees; " + "word " * 30 + "end\n"
+
+
 def test_training_is_a_bar_that_keeps_the_last_loss(progress: Progress) -> None:
     watcher = TerminalWatcher(progress)
     watcher.step(1, 0.5)  # before it has started there is no bar

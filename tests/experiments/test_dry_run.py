@@ -11,12 +11,13 @@ import pytest
 from instructerc.backbones.loading import load_backbone
 from instructerc.backbones.tokens import PromptEncoder
 from instructerc.conversation import SPLITS, Conversation, Utterance
-from instructerc.errors import PromptTooLongError
+from instructerc.errors import BackboneError, PromptTooLongError
 from instructerc.experiments.dry_run import MIB, dry_run
 from instructerc.experiments.run import run_recipe
 from instructerc.prompts import PromptSpec
 from instructerc.testing import TINY_LABELS, tiny_corpus
 from tests.experiments.recipes import Log, recipe, values, write_conversations
+from tests.tiny_models import tiny_bloom
 
 
 def test_counts_are_those_of_every_prompt_encoded(llama_folder: Path, corpus_folder: Path, tmp_path: Path) -> None:
@@ -44,6 +45,26 @@ def test_steps_are_those_of_the_run(llama_folder: Path, corpus_folder: Path, tmp
     log = Log()
     run_recipe(resolved, watcher=log)
     assert log.start == (dry_run(resolved).steps, 0)
+
+
+@pytest.mark.parametrize("batching", ["auto", "padded"])
+def test_it_says_how_examples_would_be_read_as_the_run_does(
+    llama_folder: Path, corpus_folder: Path, tmp_path: Path, batching: str
+) -> None:
+    resolved = recipe(tmp_path, values(corpus_folder, llama_folder), f"training.batching={batching}")
+    found = dry_run(resolved)
+    method = run_recipe(resolved).report.provenance["Method"]
+    assert (found.workload.batches, str(found.workload.tokens)) == (method["batches"], method["tokens"])
+    for line in found.workload.lines():
+        assert line in found.to_text().splitlines()
+    assert found.to_json()["tokens_an_epoch"]["read"] == found.workload.tokens.read
+
+
+def test_trees_that_the_backbone_does_not_take_are_refused(corpus_folder: Path, tmp_path: Path) -> None:
+    given = values(corpus_folder, tiny_bloom(tmp_path / "bloom"))
+    with pytest.raises(BackboneError, match="takes no token trees: model type 'bloom'"):
+        dry_run(recipe(tmp_path, given, "training.batching=tree"))
+    assert dry_run(recipe(tmp_path, given)).workload.batches.startswith("padded batches (batching: auto; model type")
 
 
 def test_nothing_is_trained_and_nothing_is_written(

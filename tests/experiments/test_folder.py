@@ -98,3 +98,17 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
         child.kill()
     with held(tmp_path):  # a kill has let go of it
         pass
+
+
+def test_a_key_that_an_older_release_did_not_know_is_no_change_while_it_has_its_default(
+    tmp_path: Path, data: Any
+) -> None:
+    claim(tmp_path, QUICK, data, resume=False)
+    record = json.loads((tmp_path / STATE).read_text(encoding="utf-8"))
+    assert "  attention: auto\n" in record["recipe"]
+    record["recipe"] = record["recipe"].replace("  attention: auto\n", "")
+    (tmp_path / STATE).write_text(json.dumps(record), encoding="utf-8")
+    claim(tmp_path, QUICK, data, resume=True)
+    changed = resolve("quickstart", ["backbone.attention=eager"])
+    with pytest.raises(TrainingError, match=r'backbone\.attention was null, is "eager"'):
+        claim(tmp_path, changed, data, resume=True)

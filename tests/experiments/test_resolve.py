@@ -127,6 +127,9 @@ def test_all_faults_come_at_once_with_file_line_and_key(write) -> None:
         ("name: null\n", "name: null is wrong"),
         ("seed: 99999999999\n", "seed: 99999999999 is wrong: It takes a whole number >= 0 and <= 4294967295"),
         ("prompt: {wording: released, speakers: name}\n", "the released wording knows speakers by index only"),
+        ("training: {part_size: 2}\n", "training.part_size: has an effect only where training.grouping is part"),
+        ("training: {row_tokens: 0}\n", "training.row_tokens: 0 is wrong: It takes a whole number >= 1, or null"),
+        ("backbone: {attention: flash}\n", "It takes one of auto, sdpa, eager, flex"),
         ("backbone: {revision: main}\n", "backbone.revision: has no effect on the embedded backbone"),
     ],
 )
@@ -161,6 +164,29 @@ def test_keys_of_the_recipe_step_back_where_the_command_line_switches(write) -> 
     assert found["window.size"] == "unused (by data.prompts)"
     assert found["adapter.rank"] == "unused (by adapter.method)"
     assert found["data.prompts.train"] == "command line"
+
+
+def test_a_key_that_the_command_line_does_not_name_silences_nothing(write) -> None:
+    file = write("training: {grouping: part, part_size: 2}\n")
+    assert resolve(file).recipe.training.part_size == 2
+    assert resolve(file, ["seed=1"]).recipe.training.part_size == 2
+    switched = resolve(file, ["training.grouping=null"])
+    assert origins(switched)["training.part_size"] == "unused (by training.grouping)"
+
+
+def test_a_size_of_parts_is_kept_in_the_run_folder(write, tmp_path: Path) -> None:
+    resolved = resolve(write("training: {grouping: part, part_size: 2, row_tokens: 300}\n"))
+    file = tmp_path / "recipe.yaml"
+    file.write_text(resolved.to_yaml(), encoding="utf-8")
+    assert resolve(str(file)).recipe.training == resolved.recipe.training
+
+
+@pytest.mark.parametrize(("key", "batching"), [("micro_batch", "tree"), ("row_tokens", "padded")])
+def test_what_only_the_other_kind_of_batches_has_is_without_effect(write, key: str, batching: str) -> None:
+    with pytest.raises(RecipeError, match=rf"training\.{key}: has no effect beside training\.batching: {batching}"):
+        resolve(write(f"training: {{{key}: 8, batching: {batching}}}\n"))
+    stepped_back = resolve(write(f"training: {{{key}: 8}}\n"), [f"training.batching={batching}"])
+    assert getattr(stepped_back.recipe.training, key) is None
 
 
 def test_own_labels_and_columns_step_back_for_a_corpus_of_the_catalogue() -> None:

@@ -77,6 +77,9 @@ def test_the_report_says_what_was_run(finished: RunResult) -> None:
     assert report.provenance["Data"]["train"] == "12 conversations, 48 turns"
     assert report.provenance["Method"]["window"] == "size 12, stride 1, context past"
     assert report.provenance["Method"]["seed"] == 42
+    assert report.provenance["Method"]["batches"] == "token trees (batching: auto; exact on this backbone)"
+    assert report.provenance["Method"]["a step"] == "whole conversations"
+    assert "tokens an epoch as trees" in report.provenance["Method"]["tokens"]
     assert report.provenance["Run"]["training seconds"] > 0
     assert finished.to_json()["weighted_f1"] == report.main.weighted_f1
     assert report.notices == ()

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from instructerc.backbones.adapters import AdapterSpec, Method
-from instructerc.backbones.loading import Dtype
+from instructerc.backbones.batching import Batching
+from instructerc.backbones.loading import Attention, Dtype
 from instructerc.baselines import BASELINES
 from instructerc.corpora.columns import Columns
 from instructerc.experiments.keys import children, nearest_key, schema_keys
@@ -19,7 +20,7 @@ from instructerc.prompts.speakers import Speakers
 from instructerc.prompts.window import Context, Window
 from instructerc.prompts.wording import WORDINGS
 from instructerc.recognition.recognizer import Mode
-from instructerc.training.settings import Keep, LossWeighting, Schedule
+from instructerc.training.settings import GroupingName, Keep, LossWeighting, Schedule
 from instructerc.training.settings import TrainingSettings as StageSettings
 
 
@@ -92,6 +93,9 @@ def test_the_schema_offers_what_the_rooms_below_offer() -> None:
     assert set(schema_keys()["recognition.mode"].choices) == set(get_args(Mode))
     assert set(schema_keys()["backbone.dtype"].choices) == set(get_args(Dtype))
     assert set(schema_keys()["training.schedule"].choices) == set(get_args(Schedule))
+    assert set(schema_keys()["training.batching"].choices) == set(get_args(Batching))
+    assert set(schema_keys()["training.grouping"].choices) == set(get_args(GroupingName))
+    assert set(schema_keys()["backbone.attention"].choices) == set(get_args(Attention))
     assert set(schema_keys()["training.loss_weighting"].choices) == set(get_args(LossWeighting))
     assert set(schema_keys()["checkpoints.keep"].choices) == set(get_args(Keep))
     assert set(children("data.columns")) == {field.name for field in fields(Columns)}

@@ -46,6 +46,15 @@ def test_every_epoch_has_an_order_of_its_own(grouping: Grouping) -> None:
     assert grouping.plan(examples, 10, order) != grouping.plan(examples, 10, order)
 
 
+@pytest.mark.parametrize("grouping", GROUPINGS, ids=str)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=30), st.integers(1, 10), st.integers(0, 5))
+def test_steps_are_of_about_one_size(grouping: Grouping, sizes: list[int], batch_size: int, seed: int) -> None:
+    examples = examples_of(sizes)
+    plan = grouping.plan(examples, batch_size, random.Random(seed))
+    largest = min(batch_size, max(sizes))
+    assert max(map(len, plan)) <= batch_size + largest
+
+
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.data())
 def test_steps_end_in_order_and_none_is_empty(sizes: list[int], data: st.DataObject) -> None:
     steps = data.draw(st.integers(1, len(sizes)))

@@ -15,7 +15,7 @@ from instructerc.backbones.loading import load_backbone
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.prompts import PromptSpec
 from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus
-from instructerc.training.batches import Batching, PaddedBatching, target_answer
+from instructerc.training.batches import Batching, PaddedBatching
 from instructerc.training.objective import weighted_loss
 from instructerc.training.tree_batches import TreeBatching
 from tests.tiny_models import FAMILIES, load, tiny_family
@@ -143,13 +143,3 @@ def draws(backbone: Backbone, batching: Batching, examples: list[EncodedExample]
         directions = torch.randn(16, len(flat), generator=torch.Generator().manual_seed(1))
         rows.append(torch.cat([torch.tensor([loss]), directions @ flat]))
     return torch.stack(rows)
-
-
-def test_what_trees_save_is_counted(llama: Backbone) -> None:
-    examples = labelled(llama)
-    use = TreeBatching(backbone=llama, budget=10_000).token_use([examples[:4], examples[4:]])
-    batches = [*TreeBatching(backbone=llama).micro_batches(examples[:4])]
-    assert use.alone == sum(len(one.prompt) + len(target_answer(one)) - 1 for one in examples)
-    assert use.alone > use.packed > sum(batch.inputs["input_ids"].numel() for batch in batches)
-    assert use.rows == 2
-    assert use.filled == pytest.approx(use.packed / 20_000)

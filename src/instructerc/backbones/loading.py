@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from instructerc.assets import offline, offline_switch
 from instructerc.assets.embedded import embedded_model_directory
@@ -15,6 +15,9 @@ from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.embedded import FROZEN, HEAD, load_embedded, load_embedded_tokenizer
 from instructerc.backbones.presets import FUSED_TARGETS, LLAMA_TARGETS, PRESETS, Preset
 from instructerc.errors import BackboneError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 """`auto` is bfloat16 where the hardware computes with it, float32 elsewhere."""
@@ -150,19 +153,52 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> tuple[Any, int]
     return tokenizer, _context_of(config, tokenizer, preset)
 
 
-def count_parameters(name: str, *, revision: str | None = None) -> tuple[int, int]:
-    """All parameters of a backbone, and those that `adapter.method: all` trains; no weights are loaded."""
+def load_skeleton(name: str, *, revision: str | None = None, attention: Attention = "auto") -> Backbone:
+    """A backbone without weights: its tokenizer, its configuration, and the shapes of its parameters.
+
+    Its device is the one that `load_backbone` would take.
+
+    Raises:
+        As `load_backbone`.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
-    config, _, preset = load_config(name, revision)
-    if preset is not None and preset.source == "package":
+    _check_attention(attention, best_device())
+    config, tokenizer, preset = load_config(name, revision)
+    embedded = preset is not None and preset.source == "package"
+    if embedded:
         config.is_decoder = True
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    total = sum(parameter.numel() for parameter in model.parameters())
-    frozen = FROZEN if preset is not None and preset.source == "package" else ()
-    return total, total - sum(model.get_parameter(name).numel() for name in frozen)
+    source = _source_of(name, preset)
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except ValueError as error:  # no causal language model
+        raise BackboneError(_why(name, source, error)) from error
+    targets = preset.targets if preset else _targets_of(model)
+    skeleton = _Skeleton(name, source, None, model, tokenizer, _context_of(config, tokenizer, preset), targets)
+    if embedded:
+        skeleton.head, skeleton.frozen = HEAD, FROZEN
+    if attention != "auto":
+        _set_attention(skeleton, attention)
+    prepare_tokenizer(tokenizer)
+    return skeleton
+
+
+class _Skeleton(Backbone):
+    """Its parameters are nowhere."""
+
+    @property
+    def device(self) -> torch.device:
+        import torch
+
+        return torch.device(best_device())
+
+
+def count_parameters(backbone: Backbone) -> tuple[int, int]:
+    """All parameters of a backbone, and those that `adapter.method: all` trains."""
+    total = sum(parameter.numel() for parameter in backbone.model.parameters())
+    return total, total - sum(backbone.model.get_parameter(name).numel() for name in backbone.frozen)
 
 
 def load_config(name: str, revision: str | None) -> tuple[Any, Any, Preset | None]:

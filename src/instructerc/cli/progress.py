@@ -26,6 +26,10 @@ class TerminalWatcher:
         """What the run does next."""
         self._progress.console.print(f"· {text}", markup=False, highlight=False)
 
+    def note(self, text: str) -> None:
+        """Something worth knowing."""
+        self._progress.console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
+
     def started(self, *, steps: int, done: int) -> None:
         """Training begins."""
         self._training = self._progress.add_task("training", total=steps, completed=done)

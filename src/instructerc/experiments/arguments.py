@@ -26,6 +26,7 @@ def training_settings(recipe: Recipe) -> TrainingSettings:
         warmup=values.warmup,
         batch_size=values.batch_size,
         batching=values.batching,
+        row_tokens=values.row_tokens,
         grouping=values.grouping,
         part_size=values.part_size,
         micro_batch=values.micro_batch,

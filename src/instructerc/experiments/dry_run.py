@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from instructerc.backbones.abilities import tree_ability
+from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import (
     best_device,
     computes_bfloat16,
     count_parameters,
-    load_config,
-    load_tokenizer,
+    load_skeleton,
     quiet_transformers,
 )
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_sequence
@@ -21,6 +22,8 @@ from instructerc.experiments.arguments import artefact_of, training_settings
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.resolve import Resolved
 from instructerc.prompts.example import Example
+from instructerc.training.planning import plan_training
+from instructerc.training.workload import Workload
 
 if TYPE_CHECKING:
     from instructerc.experiments.schema import Recipe
@@ -37,6 +40,7 @@ class DryRun:
         labels: Its labels.
         splits: Counts of each split: conversations, examples, tokens, longest, dropped turns.
         steps: Optimiser steps of the training.
+        workload: How examples would be read, and how many tokens that takes.
         prompts: The first prompts of the training split, each with its target.
         memory: Estimated memory in MiB, by what takes it.
     """
@@ -45,6 +49,7 @@ class DryRun:
     labels: tuple[str, ...]
     splits: dict[str, dict[str, int]]
     steps: int
+    workload: Workload
     prompts: tuple[tuple[str, str], ...]
     memory: dict[str, int]
 
@@ -56,6 +61,9 @@ class DryRun:
             "labels": list(self.labels),
             "splits": self.splits,
             "optimiser_steps": self.steps,
+            "batches": self.workload.batches,
+            "a_step": self.workload.steps,
+            "tokens_an_epoch": self.workload.tokens.to_json(),
             "prompts": prompts,
             "memory_mib": {**self.memory, "total": sum(self.memory.values())},
         }
@@ -65,7 +73,7 @@ class DryRun:
         lines = [f"corpus  {self.corpus}: {', '.join(self.labels)}"]
         for split, counts in self.splits.items():
             lines.append(f"{split:<11} " + ", ".join(f"{value:,} {name}" for name, value in counts.items()))
-        lines.append(f"optimiser steps {self.steps:,}")
+        lines += [f"optimiser steps {self.steps:,}", *self.workload.lines()]
         for number, (text, target) in enumerate(self.prompts, start=1):
             lines += [f"--- prompt {number} ---", f"{text}⟦{target}⟧"]
         lines.append("--- memory, estimated ---")
@@ -83,21 +91,30 @@ def dry_run(resolved: Resolved) -> DryRun:
     quiet_transformers()
     recipe = resolved.recipe
     data = prepare_data(recipe)
-    tokenizer, context = load_tokenizer(recipe.backbone.name, revision=recipe.backbone.revision)
-    limit = longest_sequence(context, recipe.prompt.max_length)
-    encoder = PromptEncoder(tokenizer, limit, stride=data.spec.window.stride)
+    backbone = _skeleton(recipe)
+    limit = longest_sequence(backbone.context, recipe.prompt.max_length)
+    encoder = PromptEncoder(backbone.tokenizer, limit, stride=data.spec.window.stride)
     examples = {split: data.examples(split) for split in SPLITS}
     encoded = {split: encoder.encode_all(part) for split, part in examples.items()}
     settings = training_settings(recipe)
-    steps = -(-len(encoded["train"]) // settings.batch_size) * settings.epochs
+    plan = plan_training(backbone, settings, encoded["train"])
     return DryRun(
         corpus=data.name,
         labels=data.labels.labels,
         splits={split: _counts(data, split, part) for split, part in encoded.items()},
-        steps=steps,
+        steps=len(plan.dataset) * settings.epochs,
+        workload=plan.workload,
         prompts=tuple((example.prompt, example.target or "") for example in _shown(examples["train"])),
-        memory=_memory(recipe, data, encoded["train"]),
+        memory=_memory(recipe, data, backbone, plan.workload.tokens.largest),
     )
+
+
+def _skeleton(recipe: Recipe) -> Backbone:
+    """The backbone without weights: whether it takes trees is read from its configuration, and tried by a run only."""
+    values = recipe.backbone
+    backbone = load_skeleton(values.name, revision=values.revision, attention=values.attention)
+    backbone.tree_verdict = tree_ability(backbone)
+    return backbone
 
 
 def _shown(examples: Sequence[Example]) -> list[Example]:
@@ -119,20 +136,18 @@ def _counts(data: RunData, split: Split, encoded: list[EncodedExample]) -> dict[
     }
 
 
-def _memory(recipe: Recipe, data: RunData, encoded: Sequence[EncodedExample]) -> dict[str, int]:
-    """Weights, gradients, optimiser and activations, of padded batches: token trees take less.
+def _memory(recipe: Recipe, data: RunData, backbone: Backbone, tokens: int) -> dict[str, int]:
+    """Weights, gradients, optimiser, and the activations of the largest pass, which has so many tokens.
 
     Activations: about 34 bytes a token, layer and hidden unit in 16 bits (Korthikanti et al. 2022, without the
     attention scores, which memory-efficient attention does not keep), twice that in 32 bits.
     """
-    total, trainable = count_parameters(recipe.backbone.name, revision=recipe.backbone.revision)
-    config = load_config(recipe.backbone.name, recipe.backbone.revision)[0].get_text_config()
+    total, trainable = count_parameters(backbone)
+    config = backbone.model.config.get_text_config()
     if recipe.adapter.method == "lora":
         targets = len(recipe.adapter.targets or (1, 1, 1))
         trainable = 2 * recipe.adapter.rank * config.hidden_size * targets * config.num_hidden_layers
     weight_bytes = 4 if _in_float32(recipe, data) else 2
-    micro = recipe.training.micro_batch or min(recipe.training.batch_size, 8)
-    tokens = micro * max((len(example.prompt) for example in encoded), default=0)
     activation_bytes = 17 * weight_bytes * config.num_hidden_layers * config.hidden_size
     return {
         "weights": total * weight_bytes // MIB,

@@ -13,6 +13,7 @@ from instructerc.assets import write_atomically
 from instructerc.errors import RecipeError, TrainingError, UsageError
 from instructerc.experiments.data import RunData
 from instructerc.experiments.documents import read_value
+from instructerc.experiments.keys import schema_keys
 from instructerc.experiments.provenance import git_revision, versions
 from instructerc.experiments.resolve import HEAD, Resolved
 
@@ -128,6 +129,8 @@ def _require_same(folder: Path, resolved: Resolved, data: RunData) -> None:
     known = read_state(folder)
     before, now = known["recipe"], _flat(read_value(resolved.to_yaml()))
     paths = [path for path in {**before, **now} if before.get(path) != now.get(path) and path not in MOVABLE]
+    # A key that an older release did not know yet has a default that does what that release did.
+    paths = [path for path in paths if path in before or now[path] != schema_keys()[path].default]
     faults = [f"{path} was {_shown(before.get(path))}, is {_shown(now.get(path))}" for path in paths]
     if known["data"] != data.hash:
         faults.append("the data changed")

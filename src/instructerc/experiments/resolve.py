@@ -223,7 +223,13 @@ def _read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
 def _step_back(document: Document, given: Mapping[str, Any]) -> Document:
     """Drops keys of the file that the command line replaced, or took the effect from (see `rules`)."""
     said = _merged({}, given)
-    active = [silencer for silencer in SILENCERS if silencer.holds(said)]
+    # A key that the command line does not name is not null there: it says nothing, and silences nothing.
+    named = [f"{path}." for path in _leaves(said)]
+    active = [
+        silencer
+        for silencer in SILENCERS
+        if silencer.holds(said) and any(path.startswith(f"{silencer.key}.") for path in named)
+    ]
     values, lines = copy.deepcopy(document.values), {}
     for path, line in document.lines.items():
         if any(silencer.covers(path) for silencer in active):

@@ -92,6 +92,12 @@ SILENCERS = (
         reason="has no effect beside training.batching: tree, whose rows are packed: remove one of the two",
     ),
     Silencer(
+        key="training.batching",
+        when=lambda value: value == "padded",
+        silences=("training.row_tokens",),
+        reason="has no effect beside training.batching: padded, which has no rows: remove one of the two",
+    ),
+    Silencer(
         key="training.grouping",
         when=lambda value: value != "part",
         silences=("training.part_size",),

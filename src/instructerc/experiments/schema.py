@@ -258,6 +258,13 @@ class TrainingSettings(Section):
         unit="examples",
         ge=1,
     )
+    row_tokens: Whole | None = key(
+        None,
+        "Tokens that a row of token trees may hold: lower it when memory runs out, the result is the same. Null takes "
+        "what suits the device.",
+        unit="tokens",
+        ge=1,
+    )
     weight_decay: Number = key(0.0, "Decay of AdamW.", source="method §7", ge=0)
     betas: tuple[Annotated[Number, Field(ge=0, lt=1)], Annotated[Number, Field(ge=0, lt=1)]] = key(
         (0.9, 0.95), "Decay rates of AdamW's two moments.", source="method §7"

@@ -124,7 +124,7 @@ def _provenance(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -
 
 
 def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
-    use = outcome.stage.token_use
+    workload = outcome.stage.workload
     window = ", ".join(f"{name} {value}" for name, value in data.spec.window.to_json().items())
     return {
         "backbone": recipe.backbone.name,
@@ -135,7 +135,9 @@ def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
         "dtype": recipe.backbone.dtype,
         "precision": recipe.training.precision,
         "batching": recipe.training.batching,
-        "tokens": "every example by itself, padded" if use is None else str(use),
+        "batches": workload.batches,
+        "a step": workload.steps,
+        "tokens": str(workload.tokens),
         "learning rate": recipe.training.learning_rate,
         "epochs": recipe.training.epochs,
         "recognition": recipe.recognition.mode,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.grouping import Grouping
 from instructerc.training.settings import LossWeighting
+from instructerc.training.workload import Pass, TokenUse
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +48,10 @@ class Batching(Protocol):
         """The examples of one step as the model takes them."""
         ...
 
+    def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
+        """What goes through the model in these steps; no tensor is made."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaddedBatching:
@@ -64,10 +69,20 @@ class PaddedBatching:
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """Cuts the examples of one step into micro-batches, longest first, so that memory peaks at once."""
+        return [self._collate(part) for part in self._parts(examples)]
+
+    def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
+        """What goes through the model in these steps."""
+        passes: list[Pass] = []
+        for part in (part for examples in steps for part in self._parts(examples)):
+            lengths = [tokens_read(example) for example in part]
+            room = len(part) * max(lengths)
+            passes.append(Pass(tokens=sum(lengths), room=room, computed=room))
+        return TokenUse.of(passes, alone=sum(one.tokens for one in passes), trees=False)
+
+    def _parts(self, examples: Sequence[EncodedExample]) -> Iterator[list[EncodedExample]]:
         order = sorted(examples, key=lambda example: -len(example.prompt))
-        return [
-            self._collate(order[start : start + self.micro_batch]) for start in range(0, len(order), self.micro_batch)
-        ]
+        return (order[start : start + self.micro_batch] for start in range(0, len(order), self.micro_batch))
 
     def _collate(self, examples: Sequence[EncodedExample]) -> MicroBatch:
         """Pads on the left. The last token of an answer is never a query, so it is no input.
@@ -101,6 +116,11 @@ def target_answer(example: EncodedExample) -> tuple[int, ...]:
     """Ids of the right answer of a labelled example, end token included."""
     assert example.target is not None
     return example.answers[example.target]
+
+
+def tokens_read(example: EncodedExample) -> int:
+    """Tokens of prompt and right answer; the last one is predicted, and never read."""
+    return len(example.prompt) + len(target_answer(example)) - 1
 
 
 def token_weight(example: EncodedExample, answer: Sequence[int], weighting: LossWeighting) -> float:

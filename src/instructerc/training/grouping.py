@@ -47,6 +47,9 @@ class ByConversation:
     examples comes nearest to a multiple of the mean, so that every epoch has as many steps, of about one size.
     """
 
+    def __str__(self) -> str:
+        return "whole conversations"
+
     def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
         """Whole conversations, about `batch_size` examples a step."""
         parts = [part for turns in _conversations(examples) for part in _cut(turns, batch_size)]
@@ -67,6 +70,9 @@ class ByPart:
 
     size: int
 
+    def __str__(self) -> str:
+        return f"parts of conversations, {self.size} examples at most"
+
     def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
         """Parts of at most `size` examples, about `batch_size` examples a step."""
         parts = []
@@ -80,6 +86,9 @@ class ByPart:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByExample:
     """Shuffled examples, as in the released training."""
+
+    def __str__(self) -> str:
+        return "single examples"
 
     def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
         """`batch_size` examples a step; the last step may have fewer."""

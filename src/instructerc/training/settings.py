@@ -27,6 +27,8 @@ class TrainingSettings:
         batch_size: Examples an optimiser step.
         micro_batch: Padded examples that go through the model at once; changes speed and memory, not the gradient.
         batching: Whether tokens that examples share are computed once; `auto` does so where that is exact.
+        row_tokens: Tokens a row of trees may hold; changes speed and memory, not the gradient. None takes what suits
+            the device.
         grouping: Which examples make up a step; None takes whole conversations where they are read as trees, single
             examples elsewhere.
         part_size: Examples of one conversation in a step, at most, where `grouping` is `part`.
@@ -49,6 +51,7 @@ class TrainingSettings:
     batch_size: int = 16
     micro_batch: int | None = None
     batching: Batching = "auto"
+    row_tokens: int | None = None
     grouping: GroupingName | None = None
     part_size: int = 4
     weight_decay: float = 0.0
@@ -74,7 +77,7 @@ class TrainingSettings:
             raise UsageError(
                 f"training: grouping is {self.grouping!r}: choose one of {', '.join(get_args(GroupingName))}"
             )
-        counts = {"epochs": self.epochs, "batch_size": self.batch_size, "part_size": self.part_size}
-        for name, number in counts.items():
-            if number < 1:
+        for name in ("epochs", "batch_size", "part_size", "micro_batch", "row_tokens"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
                 raise UsageError(f"training: {name} is {number}: give 1 or more")

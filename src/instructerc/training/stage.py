@@ -10,20 +10,19 @@ from typing import Any, Protocol
 
 from instructerc.backbones.adapters import AdapterSpec, attach
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.batching import use_trees
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.errors import TrainingError, UnknownLabelError
 from instructerc.evaluation import evaluate
 from instructerc.prompts.example import Example
 from instructerc.recognition.artefact import Artefact, save_artefact
 from instructerc.recognition.recognizer import EmotionRecognizer
-from instructerc.training.batches import Batching, PaddedBatching, StepDataset
+from instructerc.training.batches import StepDataset
 from instructerc.training.checkpoints import last_checkpoint, remove_after, step_of
 from instructerc.training.curves import Curves
-from instructerc.training.grouping import grouping_of
+from instructerc.training.planning import plan_training
 from instructerc.training.settings import Keep, TrainingSettings
 from instructerc.training.trainer import build_trainer
-from instructerc.training.tree_batches import TokenUse, TreeBatching
+from instructerc.training.workload import Workload
 
 MODEL = "model"
 """Subfolder of the best epoch's model."""
@@ -31,6 +30,9 @@ MODEL = "model"
 
 class Watcher(Protocol):
     """Is told how a stage goes on; shows it to somebody."""
+
+    def note(self, text: str) -> None:
+        """Something worth knowing, in a line."""
 
     def started(self, *, steps: int, done: int) -> None:
         """Training begins: optimiser steps in all, and those that an earlier run has done."""
@@ -44,6 +46,9 @@ class Watcher(Protocol):
 
 class Silent:
     """Watches without a word."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
 
     def started(self, *, steps: int, done: int) -> None:
         """Nothing."""
@@ -67,7 +72,7 @@ class StageResult:
         steps: Optimiser steps of the whole stage.
         dropped_turns: Turns of history that training prompts lost because they were too long.
         cut_prompts: Ready-made training prompts that lost their beginning for the same reason.
-        token_use: What token trees saved in the first epoch; None where batches were padded.
+        workload: How the training examples were read, and how many tokens that took.
     """
 
     folder: Path
@@ -76,8 +81,8 @@ class StageResult:
     curves: tuple[dict[str, Any], ...]
     steps: int
     dropped_turns: int
+    workload: Workload
     cut_prompts: int = 0
-    token_use: TokenUse | None = None
 
 
 def train_stage(
@@ -129,13 +134,13 @@ def train_stage(
     # All of it before the folder is touched: a prompt that is too long destroys nothing.
     encoded = recognizer.encode(train)
     validate = _Validation(recognizer, validation, recognizer.encode(validation), neutral) if validation else None
-    batching = _batching(backbone, settings)
-    grouping = grouping_of(settings, trees=isinstance(batching, TreeBatching))
-    dataset = StepDataset(encoded, grouping, batching, settings.batch_size, settings.seed)
-    use = batching.token_use(dataset.steps()) if isinstance(batching, TreeBatching) else None
+    plan = plan_training(backbone, settings, encoded)
+    dataset, watcher = plan.dataset, watcher or Silent()
+    for line in plan.workload.lines():
+        watcher.note(line)
     checkpoint = _start(folder, resume=resume)
     curves = Curves.resume(folder / "curves.jsonl", step=step_of(checkpoint) if checkpoint else 0)
-    keeper = _Keeper(artefact, backbone, folder, settings.keep, curves, watcher or Silent())
+    keeper = _Keeper(artefact, backbone, folder, settings.keep, curves, watcher)
     _run(backbone, dataset, settings, keeper, validate=validate, checkpoint=checkpoint)
     best = curves.best
     return StageResult(
@@ -146,7 +151,7 @@ def train_stage(
         steps=len(dataset) * settings.epochs,
         dropped_turns=sum(example.dropped_turns for example in encoded),
         cut_prompts=sum(example.cut_tokens > 0 for example in encoded),
-        token_use=use,
+        workload=plan.workload,
     )
 
 
@@ -226,16 +231,6 @@ class _Keeper:
         if self.keep == "all":
             _keep(self.artefact, self.backbone, self.folder / "epochs" / f"epoch-{epoch}")
         self.watcher.validated(epoch, figures, best=best)
-
-
-def _batching(backbone: Backbone, settings: TrainingSettings) -> Batching:
-    if use_trees(backbone, settings.batching):
-        return TreeBatching(backbone=backbone, loss_weighting=settings.loss_weighting)
-    return PaddedBatching(
-        micro_batch=settings.micro_batch or min(settings.batch_size, 8),
-        pad=backbone.tokenizer.pad_token_id,
-        loss_weighting=settings.loss_weighting,
-    )
 
 
 def _start(folder: Path, *, resume: bool) -> Path | None:

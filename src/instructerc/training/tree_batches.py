@@ -8,37 +8,10 @@ from dataclasses import dataclass
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.rows import row_budget, row_inputs
 from instructerc.backbones.tokens import EncodedExample
-from instructerc.training.batches import MicroBatch, target_answer, token_weight
+from instructerc.training.batches import MicroBatch, target_answer, token_weight, tokens_read
 from instructerc.training.settings import LossWeighting
+from instructerc.training.workload import Pass, TokenUse
 from instructerc.trees.packing import Row, pack
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenUse:
-    """Tokens that go through the model in an epoch.
-
-    Attributes:
-        alone: With every example by itself, padding not counted.
-        packed: As token trees.
-        rows: Rows that these are packed into.
-        filled: Share of the rows' room that they take, 0 to 1. Of a step that is smaller than a row, little.
-    """
-
-    alone: int
-    packed: int
-    rows: int
-    filled: float
-
-    def __str__(self) -> str:
-        """As a line for people.
-
-        Example:
-            >>> print(TokenUse(alone=3000, packed=1000, rows=2, filled=0.5))
-            1,000 tokens an epoch as trees, 3,000 alone (3.00 times as many); 2 rows, 50 % full
-        """
-        ratio = self.alone / self.packed if self.packed else 1.0
-        saved = f"{self.packed:,} tokens an epoch as trees, {self.alone:,} alone ({ratio:.2f} times as many)"
-        return f"{saved}; {self.rows:,} rows, {self.filled:.0%}".replace("%", " %") + " full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +33,14 @@ class TreeBatching:
         return [self._micro_batch(row, examples) for row in self._rows(examples)[0]]
 
     def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
-        """What trees save over the examples of some steps."""
-        alone = packed = rows = room = 0
+        """What goes through the model in these steps."""
+        passes: list[Pass] = []
+        alone = 0
         for examples in steps:
-            packing, budget = self._rows(examples)
-            alone += sum(len(example.prompt) + len(target_answer(example)) - 1 for example in examples)
-            packed += sum(map(len, packing))
-            rows += len(packing)
-            room += sum(max(len(row), budget) for row in packing)
-        return TokenUse(alone=alone, packed=packed, rows=rows, filled=packed / room if room else 1.0)
+            rows, budget = self._rows(examples)
+            passes += [Pass(tokens=len(row), room=max(len(row), budget), computed=len(row)) for row in rows]
+            alone += sum(map(tokens_read, examples))
+        return TokenUse.of(passes, alone=alone, trees=True)
 
     def _rows(self, examples: Sequence[EncodedExample]) -> tuple[list[Row], int]:
         """The rows of a step, and the tokens that each may hold."""
