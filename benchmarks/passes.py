@@ -14,7 +14,7 @@ from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.batching import use_trees
 from instructerc.backbones.embedded import load_embedded_tokenizer
 from instructerc.backbones.loading import Precision, load_backbone
-from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_sequence
+from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.conversation import Conversation
 from instructerc.prompts import PromptSpec
 from instructerc.training.batches import Batching, MicroBatch, PaddedBatching, StepDataset
@@ -104,8 +104,7 @@ def load_trainable(name: str, *, precision: Precision, seed: int = 0) -> Backbon
 
 def encode(backbone: Backbone, spec: PromptSpec, conversations: Iterable[Conversation]) -> list[EncodedExample]:
     """The labelled examples of conversations, as a training encodes them."""
-    limit = longest_sequence(backbone.context, None)
-    encoder = PromptEncoder(backbone.tokenizer, limit, stride=spec.window.stride)
+    encoder = PromptEncoder.of(backbone, spec)
     return encoder.encode_all(example for chat in conversations for example in spec.labelled_examples(chat))
 
 

@@ -28,7 +28,7 @@ from instructerc.backbones.loading import load_tokenizer, prepare_tokenizer
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.conversation import Conversation
 from instructerc.prompts import PromptSpec, Window
-from instructerc.trees import pack
+from instructerc.trees import fill_rate, pack
 from measuring import Column, Row, corpus_of, finish, parser_of
 
 WINDOWS = (Window(size=12), Window(size=20), Window(size=None))
@@ -105,8 +105,7 @@ def tree_tokens(groups: Sequence[Sequence[Sequence[int]]], budget: int) -> tuple
         bounds.append(bounds[-1] + len(group))
     spans = [range(start, stop) for start, stop in itertools.pairwise(bounds)]
     rows = pack(spans, sequences, budget=budget)
-    sizes = [len(row) for row in rows]
-    return sum(sizes), sum(sizes) / sum(max(budget, size) for size in sizes)
+    return sum(map(len, rows)), fill_rate(rows, budget)
 
 
 def learning(groups: Sequence[Sequence[EncodedExample]], *, batch: int, budget: int) -> Row:

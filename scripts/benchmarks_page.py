@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pages import write_or_check
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -189,14 +191,7 @@ def page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Writes or checks the page; returns the exit status."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE.name} is not what benchmarks/results says: run `make docs`", file=sys.stderr)
-    return 1
+    return write_or_check(PAGE, page(), arguments, source="benchmarks/results")
 
 
 if __name__ == "__main__":

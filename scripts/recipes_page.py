@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from pages import write_or_check
+
 from instructerc.experiments.keys import Key, schema_keys
 from instructerc.experiments.resolve import RECIPES, recipe_names, resolve
 
@@ -90,14 +92,7 @@ def _cell(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Writes or checks the page; returns the exit status."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE.name} is not what the schema says: run `make docs`", file=sys.stderr)
-    return 1
+    return write_or_check(PAGE, page(), arguments, source="the schema")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from instructerc.backbones.abilities import ATTENTIONS, FAMILIES, TreeAbility, takes_trees, tree_ability, windows
+from instructerc.backbones.abilities import ATTENTIONS, FAMILIES, TreeAbility, tree_ability, windows
 from instructerc.backbones.adapters import AdapterSpec, attach
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.rows import SIGHTS
@@ -48,7 +48,7 @@ def test_a_family_on_the_list_takes_trees(family: str, tmp_path: Path) -> None:
     backbone = load(tiny_family(family, tmp_path))
     assert tree_ability(backbone) == TreeAbility(able=True)
     attach(backbone, AdapterSpec(method="lora", rank=2))
-    assert takes_trees(backbone), "adapters are looked through"
+    assert tree_ability(backbone).able, "adapters are looked through"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_forward_pass_without_positions_is_refused(llama: Backbone) -> None:
 def test_a_bert_that_reads_both_ways_is_refused(tmp_path: Path) -> None:
     backbone = load(tiny(tmp_path, "bert", is_decoder=True))
     backbone.model.config.is_decoder = False
-    assert not takes_trees(backbone)
+    assert not tree_ability(backbone).able
 
 
 @pytest.mark.parametrize(

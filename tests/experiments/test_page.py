@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 from pathlib import Path
 
@@ -17,14 +17,11 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "recipes_page.py"
 
 
-def test_the_page_of_recipes_is_current() -> None:
+def test_the_page_of_recipes_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
     if not SCRIPT.is_file():
         pytest.skip("the scripts are not part of the source distribution")
-    spec = importlib.util.spec_from_file_location("recipes_page", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    module = importlib.import_module("recipes_page")
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,28 +13,14 @@ from instructerc.assets.embedded import PACKAGE
 from instructerc.backbones.adapters import AdapterSpec, attach
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone
-from instructerc.backbones.tokens import EncodedExample, PromptEncoder
-from instructerc.prompts import PromptSpec, Window
-from instructerc.recognition.cached_scoring import CachedScoring, _block_mask, _boolean_mask
+from instructerc.backbones.rows import block_mask, boolean_mask
+from instructerc.prompts import Window
+from instructerc.recognition.cached_scoring import CachedScoring
 from instructerc.recognition.scoring import PaddedScoring
-from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus
+from instructerc.testing import TINY_LABELS
 from instructerc.trees import TokenTree
+from tests.recognition.scores import PREFIXES, assert_equal, encode
 from tests.tiny_models import FAMILIES, load, log_likelihoods_alone, tiny_family, tiny_mistral
-
-PREFIXES = ("joy", "joyful", "joyfulness", "sad")
-
-
-def encode(backbone: Backbone, labels: Sequence[str] = TINY_LABELS, **settings: Any) -> list[EncodedExample]:
-    spec = PromptSpec(labels=tuple(labels), wording=settings.pop("wording", "compact-repeated"), **settings)
-    encoder = PromptEncoder(backbone.tokenizer, backbone.context)
-    chats = (tiny_conversation(), *tiny_corpus().test[:2])
-    return encoder.encode_all(example for chat in chats for example in spec.examples(chat))
-
-
-def assert_equal(found: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) -> None:
-    assert len(found) == len(expected)
-    for row, right in zip(found, expected, strict=True):
-        assert row == pytest.approx(right, rel=0, abs=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -59,11 +44,12 @@ def test_any_attention_that_takes_a_mask_scores_the_same(family: str, attention:
 @pytest.mark.parametrize("past", [0, 3, 200])
 @pytest.mark.parametrize("window", [None, 2, 100])
 def test_flex_attention_sees_what_the_others_see(past: int, window: int | None) -> None:
-    tree = TokenTree.from_sequences([[5, 6, 7, 8], [5, 6, 9], [5, 6, 9, 4, 4]])
-    expected = _boolean_mask(tree, past, window, torch.device("cpu"))
-    sees = _block_mask(tree, past, window, torch.device("cpu")).mask_mod
+    cached = [3] * past
+    tree = TokenTree.from_sequences([[*cached, *fresh] for fresh in ([5, 6, 7, 8], [5, 6, 9], [5, 6, 9, 4, 4])])
+    expected = boolean_mask(tree, window, past=past)
+    sees = block_mask(tree, window, torch.device("cpu"), past=past).mask_mod
     zero = torch.tensor(0)
-    found = sees(zero, zero, torch.arange(len(tree))[:, None], torch.arange(past + len(tree))[None, :])
+    found = sees(zero, zero, torch.arange(len(tree) - past)[:, None], torch.arange(len(tree))[None, :])
     assert torch.equal(found, expected[0, 0])
 
 

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from instructerc.assets.embedded import PACKAGE
-from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone
-from instructerc.backbones.tokens import EncodedExample, PromptEncoder
-from instructerc.prompts import PromptSpec
 from instructerc.recognition.scoring import PaddedScoring
 from instructerc.recognition.tree_scoring import TreeScoring
-from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus, tiny_llama
+from instructerc.testing import TINY_LABELS, tiny_llama
+from tests.recognition.scores import PREFIXES, assert_equal, encode
 from tests.tiny_models import FAMILIES, load, log_likelihoods_alone, tiny_family
-
-PREFIXES = ("joy", "joyful", "joyfulness", "sad")
-
-
-def encode(backbone: Backbone, labels: Sequence[str] = TINY_LABELS) -> list[EncodedExample]:
-    spec = PromptSpec(labels=tuple(labels), wording="compact-repeated")
-    encoder = PromptEncoder(backbone.tokenizer, backbone.context)
-    chats = (tiny_conversation(), *tiny_corpus().test[:2])
-    return encoder.encode_all(example for chat in chats for example in spec.examples(chat))
-
-
-def assert_equal(found: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) -> None:
-    assert len(found) == len(expected)
-    for row, right in zip(found, expected, strict=True):
-        assert row == pytest.approx(right, rel=0, abs=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

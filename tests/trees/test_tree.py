@@ -46,6 +46,12 @@ def test_a_node_sees_its_ancestors_and_itself_and_nothing_else(sequences: list[l
             assert np.flatnonzero(mask[node]).tolist() == path[: place + 1].tolist()
 
 
+@given(SEQUENCES, st.integers(0, 20))
+def test_nodes_that_were_read_before_are_seen_and_see_nothing(sequences: list[list[int]], past: int) -> None:
+    ends = TokenTree.from_sequences(sequences).ends
+    assert np.array_equal(visible(ends, past=past), visible(ends)[past:])
+
+
 @given(SEQUENCES)
 def test_a_tree_is_never_larger_than_its_sequences(sequences: list[list[int]]) -> None:
     assert len(TokenTree.from_sequences(sequences)) <= sum(map(len, sequences))

@@ -78,11 +78,6 @@ def tree_ability(backbone: Backbone) -> TreeAbility:
     return TreeAbility(able=not reason, reason=reason)
 
 
-def takes_trees(backbone: Backbone) -> bool:
-    """As `tree_ability`, without the reason."""
-    return tree_ability(backbone).able
-
-
 def windows(config: Any) -> dict[str, int | None]:
     """How far back each kind of layer looks, in tokens; None sees everything.
 

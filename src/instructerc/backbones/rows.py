@@ -9,7 +9,7 @@ from instructerc.backbones.abilities import windows
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.tree_attention import IMPLEMENTATION, tree_arguments
 from instructerc.trees.packing import Row
-from instructerc.trees.tree import visible
+from instructerc.trees.tree import TokenTree, visible
 
 if TYPE_CHECKING:
     import torch
@@ -31,21 +31,27 @@ def row_budget(backbone: Backbone, sequences: Sequence[Sequence[int]]) -> int:
     return max(usual, max(map(len, sequences), default=0) + usual // 2)
 
 
-def row_inputs(backbone: Backbone, row: Row) -> dict[str, Any]:
+def row_inputs(backbone: Backbone, row: Row | TokenTree, *, past: int = 0) -> dict[str, Any]:
     """The forward pass's arguments for one row, not yet on the model's device; `to_device` puts them there.
 
     Shapes: N tokens.
 
+    Args:
+        backbone: Says what its attention takes.
+        row: Trees side by side, or a tree.
+        past: Nodes at the front whose keys and values are in a cache: they are seen, and not read again.
+
     Returns:
-        `input_ids` [1, N], `position_ids` [1, N], and what tells the model's attention who sees whom (`SIGHTS`).
+        `input_ids` [1, N - past], `position_ids` [1, N - past], and what tells the model's attention who sees whom
+        (`SIGHTS`).
     """
     import torch
 
     config = backbone.model.config
     return {
-        "input_ids": torch.from_numpy(row.tokens)[None],
-        "position_ids": torch.from_numpy(row.depths)[None],
-        **SIGHTS[config._attn_implementation](row, windows(config), backbone.device),
+        "input_ids": torch.from_numpy(row.tokens)[None, past:],
+        "position_ids": torch.from_numpy(row.depths)[None, past:],
+        **SIGHTS[config._attn_implementation](row, windows(config), backbone.device, past),
     }
 
 
@@ -64,7 +70,7 @@ def row_logits(
     import torch
 
     kept = torch.as_tensor(positions, device=inputs["input_ids"].device)
-    arguments: dict[str, Any] = {**inputs, "use_cache": False}
+    arguments: dict[str, Any] = {"use_cache": False, **inputs}
     if backbone.accepts("logits_to_keep"):
         logits: torch.Tensor = model(**arguments, logits_to_keep=kept).logits[0]
     else:
@@ -72,29 +78,29 @@ def row_logits(
     return logits.float()
 
 
-def boolean_mask(row: Row, window: int | None) -> torch.Tensor:
-    """Who sees whom, [1, 1, N, N]: what SDPA takes.
+def boolean_mask(row: Row | TokenTree, window: int | None, *, past: int = 0) -> torch.Tensor:
+    """Who sees whom, [1, 1, N - past, N]: what SDPA takes.
 
     A mask of four dimensions replaces the model's own, window and all, so the window is put in again: by depth, never
     by place in the row.
     """
     import torch
 
-    mask = torch.from_numpy(visible(row.ends))
+    mask = torch.from_numpy(visible(row.ends, past=past))
     if window is not None:
         depths = torch.from_numpy(row.depths)
-        mask = mask & (depths[:, None] - depths[None, :] < window)
+        mask = mask & (depths[past:, None] - depths[None, :] < window)
     return mask[None, None]
 
 
-def additive_mask(row: Row, window: int | None) -> torch.Tensor:
+def additive_mask(row: Row | TokenTree, window: int | None, *, past: int = 0) -> torch.Tensor:
     """As `boolean_mask`, 0 and minus much: eager attention adds its mask, and would add a boolean one as ones."""
     import torch
 
-    return torch.where(boolean_mask(row, window), 0.0, torch.finfo(torch.float32).min)
+    return torch.where(boolean_mask(row, window, past=past), 0.0, torch.finfo(torch.float32).min)
 
 
-def block_mask(row: Row, window: int | None, device: torch.device) -> BlockMask:
+def block_mask(row: Row | TokenTree, window: int | None, device: torch.device, *, past: int = 0) -> BlockMask:
     """As `boolean_mask`, for FlexAttention, which skips blocks that nobody sees.
 
     Made on the device it is used on: what its function looks into cannot be moved later.
@@ -106,30 +112,42 @@ def block_mask(row: Row, window: int | None, device: torch.device) -> BlockMask:
     depths = torch.from_numpy(row.depths).to(device)
 
     def sees(_: Any, __: Any, query: Any, key: Any) -> Any:
-        seen = (query >= key) & (query < ends[key])
-        return seen if window is None else seen & (depths[query] - depths[key] < window)
+        node = query + past
+        seen = (node >= key) & (node < ends[key])
+        return seen if window is None else seen & (depths[node] - depths[key] < window)
 
-    return create_block_mask(sees, None, None, len(row), len(row), device=device)
-
-
-Sight = Callable[[Row, Mapping[str, int | None], "torch.device"], dict[str, Any]]
-"""From a row, the window of each kind of layer, and the model's device to arguments of the forward pass."""
+    return create_block_mask(sees, None, None, len(row) - past, len(row), device=device)
 
 
-def _as_masks(build: Callable[[Row, int | None, torch.device], Any]) -> Sight:
+Sight = Callable[[Row | TokenTree, Mapping[str, int | None], "torch.device", int], dict[str, Any]]
+"""From a row, the window of each kind of layer, the model's device and what is read already to arguments of the
+forward pass."""
+
+
+def _as_masks(build: Callable[[Row | TokenTree, int | None, torch.device, int], Any]) -> Sight:
     """A mask where all layers look equally far, else one for each kind of layer, by its name."""
 
-    def sight(row: Row, reach: Mapping[str, int | None], device: torch.device) -> dict[str, Any]:
-        masks = {kind: build(row, window, device) for kind, window in reach.items()}
+    def sight(row: Row | TokenTree, reach: Mapping[str, int | None], device: torch.device, past: int) -> dict[str, Any]:
+        masks = {kind: build(row, window, device, past) for kind, window in reach.items()}
         return {"attention_mask": masks if len(masks) > 1 else next(iter(masks.values()))}
 
     return sight
 
 
+_boolean = _as_masks(lambda row, window, _, past: boolean_mask(row, window, past=past))
+
+
+def _by_blocks(
+    row: Row | TokenTree, reach: Mapping[str, int | None], device: torch.device, past: int
+) -> dict[str, Any]:
+    """A plan for a whole row; on top of a cache this attention is SDPA."""
+    return _boolean(row, reach, device, past) if past else tree_arguments(row)
+
+
 SIGHTS: Mapping[str, Sight] = {
-    "sdpa": _as_masks(lambda row, window, _: boolean_mask(row, window)),
-    "eager": _as_masks(lambda row, window, _: additive_mask(row, window)),
-    "flex_attention": _as_masks(block_mask),
-    IMPLEMENTATION: lambda row, *_: tree_arguments(row),
+    "sdpa": _boolean,
+    "eager": _as_masks(lambda row, window, _, past: additive_mask(row, window, past=past)),
+    "flex_attention": _as_masks(lambda row, window, device, past: block_mask(row, window, device, past=past)),
+    IMPLEMENTATION: _by_blocks,
 }
 """For each implementation of attention, what tells it who sees whom."""

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.plain_text import TextEncoder
 from instructerc.errors import PromptError, PromptTooLongError
 from instructerc.prompts.example import Example
+from instructerc.prompts.spec import PromptSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,12 @@ class PromptEncoder:
         self._text = TextEncoder(self.tokenizer)
         self._length = functools.lru_cache(maxsize=65536)(lambda text: len(self._text.encode(text)))
         self._answers = functools.lru_cache(maxsize=1024)(self._encode_answers)
+
+    @classmethod
+    def of(cls, backbone: Backbone, spec: PromptSpec, max_length: int | None = None) -> PromptEncoder:
+        """What a backbone reads the prompts of a spec with, at most `max_length` tokens where that is given."""
+        limit = longest_sequence(backbone.context, max_length)
+        return cls(backbone.tokenizer, limit, stride=spec.window.stride)
 
     def encode(self, example: Example) -> EncodedExample:
         """The example as token ids; the oldest turns go first where it is too long.

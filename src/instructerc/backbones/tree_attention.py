@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 
 from instructerc.errors import BackboneError
 from instructerc.trees.packing import Row
+from instructerc.trees.tree import TokenTree
 
 if TYPE_CHECKING:
     import numpy as np
@@ -240,7 +241,7 @@ def enabled(model: Any) -> bool:
     return bool(_base(model).config._attn_implementation == IMPLEMENTATION)
 
 
-def tree_arguments(row: Row, *, block: int = BLOCK) -> dict[str, Any]:
+def tree_arguments(row: Row | TokenTree, *, block: int = BLOCK) -> dict[str, Any]:
     """The forward pass's arguments that say who sees whom in a row, for a model that `enable` took.
 
     Args:

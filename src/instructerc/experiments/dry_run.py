@@ -16,7 +16,7 @@ from instructerc.backbones.loading import (
     load_skeleton,
     quiet_transformers,
 )
-from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_sequence
+from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.conversation import SPLITS, Split
 from instructerc.experiments.arguments import artefact_of, training_settings
 from instructerc.experiments.data import RunData, prepare_data
@@ -92,8 +92,7 @@ def dry_run(resolved: Resolved) -> DryRun:
     recipe = resolved.recipe
     data = prepare_data(recipe)
     backbone = _skeleton(recipe)
-    limit = longest_sequence(backbone.context, recipe.prompt.max_length)
-    encoder = PromptEncoder(backbone.tokenizer, limit, stride=data.spec.window.stride)
+    encoder = PromptEncoder.of(backbone, data.spec, recipe.prompt.max_length)
     examples = {split: data.examples(split) for split in SPLITS}
     encoded = {split: encoder.encode_all(part) for split, part in examples.items()}
     settings = training_settings(recipe)

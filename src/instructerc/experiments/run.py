@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from instructerc.assets import write_atomically
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone, quiet_transformers
-from instructerc.backbones.tokens import PromptEncoder, longest_sequence
+from instructerc.backbones.tokens import PromptEncoder
 from instructerc.experiments.arguments import artefact_of, training_settings
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
@@ -152,8 +152,7 @@ def _train(
 
 def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData) -> int:
     """Encodes what will be measured: a prompt that is too long shall not come to light after hours of training."""
-    limit = longest_sequence(backbone.context, recipe.prompt.max_length)
-    encoder = PromptEncoder(backbone.tokenizer, limit, stride=data.spec.window.stride)
+    encoder = PromptEncoder.of(backbone, data.spec, recipe.prompt.max_length)
     return sum(encoder.encode(example).cut_tokens > 0 for example in data.asked(recipe.evaluation.split))
 
 

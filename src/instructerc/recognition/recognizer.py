@@ -10,7 +10,7 @@ from typing import get_args
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.batching import Batching, use_trees
 from instructerc.backbones.loading import Attention
-from instructerc.backbones.tokens import EncodedExample, PromptEncoder, longest_sequence
+from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.conversation import Conversation
 from instructerc.errors import UsageError
 from instructerc.prompts.example import Example
@@ -65,8 +65,7 @@ class EmotionRecognizer:
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise UsageError(f"recognition.mode is {self.mode!r}: choose one of {', '.join(get_args(Mode))}")
-        limit = longest_sequence(self.backbone.context, self.max_length)
-        self._encoder = PromptEncoder(self.backbone.tokenizer, limit, stride=self.prompt.window.stride)
+        self._encoder = PromptEncoder.of(self.backbone, self.prompt, self.max_length)
         self._prompt_hash = self.prompt.hash
 
     @classmethod

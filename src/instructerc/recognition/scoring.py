@@ -91,6 +91,27 @@ def _score_batch(backbone: Backbone, batch: Sequence[EncodedExample]) -> list[li
     return rows
 
 
+def answer_scores(
+    logits: torch.Tensor, places: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+) -> list[float]:
+    """The log-likelihood of each answer: the sum over its tokens, end token included.
+
+    Shapes: P places, V words.
+
+    Args:
+        logits: [P, V].
+        places: For each answer, the rows of `logits` that its tokens follow.
+        answers: Token ids.
+    """
+    import torch
+
+    total = logits.logsumexp(dim=-1)  # [P]
+    at = torch.tensor([place for rows in places for place in rows], device=logits.device)
+    token = torch.tensor([token for answer in answers for token in answer], device=logits.device)
+    values = (logits[at, token] - total[at]).double().cpu()
+    return [float(part.sum()) for part in values.split([len(answer) for answer in answers])]
+
+
 def pad_left(sequences: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids [B, T] and their mask [B, T], padded on the left: every prompt ends in the last column."""
     import torch

@@ -12,16 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.rows import row_budget, row_inputs, row_logits, to_device
 from instructerc.backbones.tokens import EncodedExample
-from instructerc.recognition.scoring import Progress
+from instructerc.recognition.scoring import Progress, answer_scores
 from instructerc.trees.packing import Row, pack
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +66,4 @@ def _score_row(backbone: Backbone, row: Row, answers: Sequence[Sequence[int]]) -
     inputs = to_device(row_inputs(backbone, row), backbone.device)
     with torch.inference_mode(), backbone.computing():
         logits = row_logits(backbone, backbone.model, inputs, needed)  # [P, V]
-        total = logits.logsumexp(dim=-1)  # [P]
-    at = torch.tensor([place[node] for nodes in parents for node in nodes], device=logits.device)
-    token = torch.tensor([token for answer in answers for token in answer], device=logits.device)
-    values = (logits[at, token] - total[at]).double()
-    return _sums(values, [len(answer) for answer in answers])
-
-
-def _sums(values: torch.Tensor, lengths: Sequence[int]) -> list[float]:
-    return [float(part.sum()) for part in values.split(list(lengths))]
+    return answer_scores(logits, [[place[node] for node in nodes] for nodes in parents], answers)

@@ -124,8 +124,12 @@ def _shared(first: Integers, second: Integers) -> int:
     return int(differing[0]) if len(differing) else length
 
 
-def visible(ends: Integers) -> NDArray[np.bool_]:
-    """The attention mask of trees side by side: row q, column k is whether q may look at k, [N, N].
+def visible(ends: Integers, *, past: int = 0) -> NDArray[np.bool_]:
+    """The attention mask of trees side by side: row q, column k is whether q may look at k, [N - past, N].
+
+    Args:
+        ends: One past each node's last descendant, [N].
+        past: Nodes at the front that look at nothing any more, since they were read before.
 
     Example:
         >>> import numpy as np
@@ -135,5 +139,6 @@ def visible(ends: Integers) -> NDArray[np.bool_]:
     import numpy as np
 
     nodes = np.arange(len(ends))
-    mask: NDArray[np.bool_] = (nodes[None, :] <= nodes[:, None]) & (nodes[:, None] < ends[None, :])
+    queries = nodes[past:, None]
+    mask: NDArray[np.bool_] = (nodes[None, :] <= queries) & (queries < ends[None, :])
     return mask
