@@ -94,14 +94,15 @@ SECTIONS = (
     Section(
         "live",
         "Live conversations",
-        "A turn of a conversation that goes on: a session, which keeps what it has read, against reading the last prompt "
-        "from scratch. The same emotions on every turn.",
+        "A turn of a conversation that goes on: a session, which keeps what it has read, against reading the last "
+        "prompt from scratch. The same emotions on every turn.",
         "python benchmarks/live.py --json benchmarks/results/live.json",
     ),
     Section(
         "attention",
         "Attention on a CPU",
-        "One row of token trees, forward and backward: dense masks against attention block by block, in processor time.",
+        "One row of token trees, forward and backward: dense masks against attention block by block, in "
+        "processor time.",
         "python benchmarks/attention.py --json benchmarks/results/attention.json",
     ),
     Section(
