@@ -14,7 +14,7 @@ in `math.ceil(examples / batch_size)` steps, none empty.
 
 from __future__ import annotations
 
-import itertools
+import heapq
 import math
 import random
 from collections.abc import Iterable, Sequence
@@ -43,8 +43,7 @@ class Grouping(Protocol):
 class ByConversation:
     """Shuffled conversations: each stays in one step, since its examples share their beginning.
 
-    One with more than `batch_size` examples is cut into parts of neighbouring turns. Steps end where the count of
-    examples comes nearest to a multiple of the mean, so that every epoch has as many steps, of about one size.
+    One with more than `batch_size` examples is cut into parts of neighbouring turns.
     """
 
     def __str__(self) -> str:
@@ -54,7 +53,7 @@ class ByConversation:
         """Whole conversations, about `batch_size` examples a step."""
         parts = [part for turns in _conversations(examples) for part in _cut(turns, batch_size)]
         order.shuffle(parts)
-        return _steps(parts, math.ceil(len(examples) / batch_size))
+        return _steps(parts, math.ceil(len(examples) / batch_size), order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ class ByPart:
             order.shuffle(turns)
             parts += [sorted(part) for part in _cut(turns, min(self.size, batch_size))]
         order.shuffle(parts)
-        return _steps(parts, math.ceil(len(examples) / batch_size))
+        return _steps(parts, math.ceil(len(examples) / batch_size), order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,26 +116,19 @@ def _cut(positions: list[int], largest: int) -> list[list[int]]:
     return [positions[start : start + largest] for start in range(0, len(positions), largest)]
 
 
-def _steps(parts: Sequence[Sequence[int]], steps: int) -> list[list[int]]:
-    bounds = [0, *_bounds([len(part) for part in parts], steps), len(parts)]
-    return [[*itertools.chain(*parts[start:stop])] for start, stop in itertools.pairwise(bounds)]
-
-
-def _bounds(sizes: Sequence[int], steps: int) -> list[int]:
-    """Where to cut parts into `steps` non-empty runs of about one total size.
+def _steps(parts: Sequence[list[int]], steps: int, order: random.Random) -> list[list[int]]:
+    """Shuffled parts as `steps` non-empty steps of about one size: the largest part goes where fewest examples are.
 
     Example:
-        >>> _bounds([3, 3, 3, 3, 3], 2)
-        [2]
+        >>> sorted(map(sorted, _steps([[0], [1, 2, 3], [4, 5], [6, 7]], 2, random.Random(0))))
+        [[0, 1, 2, 3], [4, 5, 6, 7]]
     """
-    total = sum(sizes)
-    bounds: list[int] = []
-    done, part = 0, 0
-    for step in range(1, steps):
-        wanted = total * step / steps
-        latest = len(sizes) - (steps - step)
-        while part < latest and (part < (bounds[-1] if bounds else 0) + 1 or done + sizes[part] / 2 < wanted):
-            done += sizes[part]
-            part += 1
-        bounds.append(part)
-    return bounds
+    # An example of a small step counts more than one of a large step, since a step is normalised over its examples.
+    sizes = [(0, step) for step in range(steps)]
+    plan: list[list[int]] = [[] for _ in range(steps)]
+    for part in sorted(parts, key=len, reverse=True):  # stable: parts of one size stay shuffled
+        size, step = heapq.heappop(sizes)
+        plan[step] += part
+        heapq.heappush(sizes, (size + len(part), step))
+    order.shuffle(plan)
+    return plan
