@@ -54,7 +54,7 @@ def test_it_says_how_examples_would_be_read_as_the_run_does(
     resolved = recipe(tmp_path, values(corpus_folder, llama_folder), f"training.batching={batching}")
     found = dry_run(resolved)
     method = run_recipe(resolved).report.provenance["Method"]
-    assert (found.workload.batches, str(found.workload.tokens)) == (method["batches"], method["tokens"])
+    assert (found.workloads[""].batches, str(found.workloads[""].tokens)) == (method["batches"], method["tokens"])
     for line in found.workload.lines():
         assert line in found.to_text().splitlines()
     assert found.to_json()["tokens_an_epoch"]["read"] == found.workload.tokens.read
@@ -64,7 +64,9 @@ def test_trees_that_the_backbone_does_not_take_are_refused(corpus_folder: Path, 
     given = values(corpus_folder, tiny_bloom(tmp_path / "bloom"))
     with pytest.raises(BackboneError, match="takes no token trees: model type 'bloom'"):
         dry_run(recipe(tmp_path, given, "training.batching=tree"))
-    assert dry_run(recipe(tmp_path, given)).workload.batches.startswith("padded batches (batching: auto; model type")
+    assert (
+        dry_run(recipe(tmp_path, given)).workloads[""].batches.startswith("padded batches (batching: auto; model type")
+    )
 
 
 def test_nothing_is_trained_and_nothing_is_written(

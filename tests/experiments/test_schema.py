@@ -42,7 +42,8 @@ def test_every_key_says_what_it_does() -> None:
 
 def test_sections_with_defaults_need_nothing() -> None:
     required = [path for path, key in schema_keys().items() if key.required]
-    assert required == ["data.prompts.train", "data.prompts.validation", "data.prompts.test"]
+    of_prompts = ["data.prompts.train", "data.prompts.validation", "data.prompts.test"]
+    assert required == [*of_prompts, "stages.name", "stages.tasks"]
 
 
 def test_a_recipe_is_frozen() -> None:
@@ -89,7 +90,7 @@ def test_the_schema_offers_what_the_rooms_below_offer() -> None:
     assert set(schema_keys()["evaluation.baselines"].choices) == set(BASELINES)
     assert set(schema_keys()["window.context"].choices) == set(get_args(Context))
     assert set(schema_keys()["prompt.speakers"].choices) == set(get_args(Speakers))
-    assert set(schema_keys()["adapter.method"].choices) == set(get_args(Method))
+    assert set(schema_keys()["adapter.method"].choices) == {*get_args(Method), "none"}
     assert set(schema_keys()["recognition.mode"].choices) == set(get_args(Mode))
     assert set(schema_keys()["backbone.dtype"].choices) == set(get_args(Dtype))
     assert set(schema_keys()["training.schedule"].choices) == set(get_args(Schedule))

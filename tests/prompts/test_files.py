@@ -117,7 +117,7 @@ def test_auxiliary_prompts_stand_in_the_splits_of_the_released_files() -> None:
             "released",
             "content 'speakers' is unknown: choose one of recognition, speaker_identification, mixed, prediction",
         ),
-        ("mixed", "compact", "wording 'compact' has no words for task 'speaker_identification'; it has: recognition"),
+        ("mixed", "plain", "wording 'plain' has no words for task 'speaker_identification'; it has: recognition"),
         ("prediction", "plain", "wording 'plain' has no words for task 'prediction'; it has: recognition"),
     ],
 )

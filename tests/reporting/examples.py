@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from instructerc.conversation import Utterance
-from instructerc.evaluation import evaluate
+from instructerc.evaluation import evaluate, evaluate_by_source
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.reporting import Curves, Report, WrongTurn, report_of_rows
 
@@ -55,6 +57,30 @@ def report() -> Report:
         ),
         notices=[f"Beware of {SCRIPT}."],
         provenance={f"Run {SCRIPT}": {f"seed {SCRIPT}": 42, "file": SCRIPT, "peak": None, "bf16": True}},
+    )
+
+
+def mixture_rows() -> list[TurnPrediction]:
+    """Two corpora in one file; "far" never carries anger."""
+    turns = [("near:1", "joy", "joy"), ("near:2", "anger", "joy"), ("far:1", "joy", "joy"), ("far:2", "joy", "neutral")]
+    return [
+        TurnPrediction(conversation=conversation, turn=0, gold=gold, emotion=emotion)
+        for conversation, gold, emotion in turns
+    ]
+
+
+def mixture_report() -> Report:
+    """Two corpora, two stages, marks and demonstrations."""
+    sources = evaluate_by_source(mixture_rows(), labels=LABELS, labels_of={"near": LABELS, "far": ("neutral", "joy")})
+    speakers = Curves(
+        loss=((1.0, 2.0),), validation=((1.0, 0.25), (2.0, 0.875)), best_epoch=2.0, task="speaker_identification"
+    )
+    return replace(
+        report(),
+        sources={**sources.by_source, f"odd {SCRIPT}": sources.overall},
+        marks=("test-selected epoch", f"leaks {SCRIPT}"),
+        stages={"speakers": speakers, f"more {SCRIPT}": Curves(best_epoch=3.0)},
+        provenance={"Demonstrations": {"pairing": "nearest", "entries": 900, "agreement": 4021 / 9000}},
     )
 
 

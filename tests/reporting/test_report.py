@@ -4,17 +4,72 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from instructerc.conversation import SPLITS
 from instructerc.errors import ArtefactError, UsageError
+from instructerc.evaluation import METRICS, evaluate
+from instructerc.prompts import Task
 from instructerc.reporting import Curves, Report, wrong_turns
-from tests.reporting.examples import hostile_turn, report, rows
+from tests.reporting.examples import hostile_turn, mixture_report, report, rows
+
+SCORES = evaluate(golds=["joy"], predictions=["joy"], labels=["joy"])
+FRACTIONS = st.floats(0, 1)
+PAIRS = st.lists(st.tuples(st.integers(1, 9).map(float), FRACTIONS), max_size=3).map(tuple)
+CURVES = st.builds(
+    Curves,
+    loss=PAIRS,
+    validation=PAIRS,
+    metric=st.sampled_from(METRICS),
+    best_epoch=st.none() | st.integers(1, 9),
+    task=st.sampled_from(get_args(Task)),
+    split=st.sampled_from(SPLITS),
+)
 
 
-def test_a_report_survives_json() -> None:
-    whole = report()
+@pytest.mark.parametrize("whole", [report(), mixture_report()], ids=["one corpus", "a mixture"])
+def test_a_report_survives_json(whole: Report) -> None:
     assert Report.from_json(json.loads(json.dumps(whole.to_json()))) == whole
+
+
+@given(
+    names=st.lists(st.text(), max_size=3),
+    marks=st.lists(st.text()).map(tuple),
+    stages=st.dictionaries(st.text(), CURVES, max_size=3),
+    values=st.dictionaries(st.text(), st.none() | st.booleans() | FRACTIONS | st.lists(st.text()), max_size=3),
+)
+def test_corpora_marks_stages_and_values_of_any_kind_survive_json(
+    names: list[str], marks: tuple[str, ...], stages: dict[str, Curves], values: dict[str, object]
+) -> None:
+    whole = Report(
+        title="x",
+        scores={"test": SCORES},
+        sources=dict.fromkeys(names, SCORES),
+        marks=marks,
+        stages=stages,
+        provenance={"Demonstrations": values},
+    )
+    read = Report.from_json(json.loads(json.dumps(whole.to_json())))
+    assert read == whole
+    assert (list(read.sources), list(read.stages)) == (list(whole.sources), list(whole.stages))
+
+
+def test_a_report_that_knows_no_corpora_marks_and_stages_is_still_read() -> None:
+    older = report().to_json()
+    for name in ("sources", "marks", "stages"):
+        del older[name]
+    del older["curves"]["task"], older["curves"]["split"]
+    assert Report.from_json(older) == report()
+
+
+def test_the_figure_of_a_stage_is_that_of_the_epoch_that_was_kept() -> None:
+    assert Curves(validation=((1, 0.5), (2, 0.4)), best_epoch=1).best == 0.5
+    assert Curves(validation=((1, 0.5),), best_epoch=2).best is None
+    assert Curves(validation=((1, 0.5),)).best is None
 
 
 def test_test_is_the_main_split() -> None:
@@ -67,6 +122,8 @@ def test_a_loss_that_is_no_number_is_null_in_json() -> None:
 def test_provenance_may_hold_anything_that_has_a_text() -> None:
     odd = replace(report(), provenance={"Run": {"folder": Path("runs"), "loss": math.inf, "steps": 3}})
     assert odd.to_json()["provenance"] == {"Run": {"folder": "runs", "loss": "inf", "steps": 3}}
+    several = replace(report(), provenance={"Run": {"marks": ("one", Path("two"))}})
+    assert several.to_json()["provenance"] == {"Run": {"marks": ["one", "two"]}}
 
 
 def test_an_example_survives_json() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from rich.console import Console, RenderableType
 
 from instructerc.evaluation import compare_rows, evaluate
-from instructerc.reporting.terminal import comparison_view, scores_view, verdict
-from tests.reporting.examples import LABELS, report, rows
+from instructerc.reporting.terminal import comparison_view, report_view, scores_view, verdict
+from tests.reporting.examples import LABELS, SCRIPT, mixture_report, report, rows
 
 
 def _printed(view: RenderableType, *, color: str | None = None, width: int = 160) -> str:
@@ -24,6 +24,26 @@ def test_scores_are_shown_times_100_with_their_interval_and_notices() -> None:
     assert "95 % bootstrap interval" in text
     assert "Note: Mind [bold]this[/bold]." in text
     assert "(outside)" not in text
+
+
+def test_a_report_is_shown_with_its_marks_in_the_headline_and_each_corpus() -> None:
+    whole = mixture_report()
+    lines = _printed(report_view(whole)).splitlines()
+    figure = f"{100 * whole.main.weighted_f1:.2f}"
+    assert lines[0].startswith(f"Weighted F1 {figure} (test-selected epoch; leaks {SCRIPT})   ")
+    assert any(line.startswith("Note: Beware") for line in lines)
+    # far: gold joy, joy; recognised joy, neutral. F1 of joy 2/3, of neutral 0; anger is not its label.
+    assert ["far", "2", "66.67", "33.33", "50.00"] in [line.split() for line in lines]
+    assert ["near", "2", "33.33", "22.22", "50.00"] in [line.split() for line in lines]
+    assert "Corpus" not in _printed(report_view(report()))
+
+
+def test_marks_and_corpora_cannot_steer_the_terminal() -> None:
+    scores = report().main
+    text = _printed(scores_view(scores, marks=["\x1b[2J", "[bold]x[/bold]"], sources={"\x1b[2J[red]": scores}))
+    assert "\x1b" not in text
+    assert "(\\x1b[2J; [bold]x[/bold])" in text
+    assert "\\x1b[2J[red]" in text
 
 
 def test_answers_outside_the_label_set_get_a_column() -> None:

@@ -74,9 +74,9 @@ def evaluate(
         typer.echo(json_module.dumps(_record(report), indent=2, ensure_ascii=False))
     else:
         from instructerc.cli.views import print_view
-        from instructerc.reporting.terminal import scores_view
+        from instructerc.reporting.terminal import report_view
 
-        print_view(scores_view(report.main, interval=report.main_interval, notices=report.notices))
+        print_view(report_view(report))
     for path in written:
         typer.echo(str(path), err=True)
 

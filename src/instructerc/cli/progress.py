@@ -21,6 +21,7 @@ class TerminalWatcher:
         self._progress = progress
         self._training: TaskID | None = None
         self._recognition: TaskID | None = None
+        self._encoding: TaskID | None = None
 
     def phase(self, text: str) -> None:
         """What the run does next."""
@@ -45,6 +46,12 @@ class TerminalWatcher:
         if figures:
             mark = "  best so far" if best else ""
             self.phase(f"epoch {epoch}: validation W-F1 {100 * figures['weighted_f1']:.2f}{mark}")
+
+    def encoded(self, done: int, total: int) -> None:
+        """So many utterances are encoded."""
+        if self._encoding is None:
+            self._encoding = self._progress.add_task("encoding utterances", total=total)
+        self._progress.update(self._encoding, completed=done, total=total)
 
     def recognizing(self, *, turns: int) -> None:
         """Recognition begins."""

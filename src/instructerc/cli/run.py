@@ -110,6 +110,7 @@ def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
     from instructerc.cli.progress import terminal_watcher
     from instructerc.experiments.folder import refuse_taken
     from instructerc.experiments.run import run_recipe
+    from instructerc.reporting.figures import marked
 
     for resolved in runs:  # the last of several shall not fail after hours of the others
         folder = resolved.recipe.output.folder
@@ -122,14 +123,17 @@ def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
         results.append(result)
         if not json:
             shown = f"seed {resolved.recipe.seed}  context {resolved.recipe.window.context}  {result.folder}"
-            typer.echo(f"W-F1 {100 * result.weighted_f1:.2f}  {shown}")
+            typer.echo(f"W-F1 {marked(f'{100 * result.weighted_f1:.2f}', result.report.marks)}  {shown}")
+            for name, scores in result.report.sources.items():
+                typer.echo(f"     {100 * scores.weighted_f1:.2f}  on {name}")
             for name, figure in result.baselines.items():
                 typer.echo(f"     {100 * figure:.2f}  {name}")
     if json:
         typer.echo(json_module.dumps(_summary(results), indent=2, ensure_ascii=False))
     elif len(results) > 1:
         mean, deviation = _spread(results)
-        typer.echo(f"W-F1 {100 * mean:.2f} ± {100 * deviation:.2f}  mean and deviation of {len(results)} seeds")
+        spread = marked(f"{100 * mean:.2f} ± {100 * deviation:.2f}", results[0].report.marks)
+        typer.echo(f"W-F1 {spread}  mean and deviation of {len(results)} seeds")
 
 
 def _summary(results: Sequence[RunResult]) -> dict[str, Any]:

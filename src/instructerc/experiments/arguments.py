@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from instructerc.backbones.adapters import AdapterSpec
 from instructerc.backbones.presets import PRESETS
+from instructerc.demonstrations.encoder import DEFAULT_NAMES
 from instructerc.experiments.data import RunData
-from instructerc.recognition.artefact import Artefact
+from instructerc.prompts.example import Task
+from instructerc.recognition.artefact import Artefact, DemonstrationSource
 from instructerc.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from instructerc.experiments.schema import Recipe
+    from instructerc.experiments.schema import Recipe, StageSettings
 
 
-def training_settings(recipe: Recipe) -> TrainingSettings:
-    """The numbers of a resolved recipe as `training` takes them."""
+def training_settings(recipe: Recipe, stage: StageSettings | None = None) -> TrainingSettings:
+    """The numbers of a resolved recipe as `training` takes them; a stage may have its own."""
     values = recipe.training
-    assert values.learning_rate is not None
+    rate = (stage.learning_rate if stage else None) or values.learning_rate
+    assert rate is not None
     return TrainingSettings(
-        epochs=values.epochs,
-        learning_rate=values.learning_rate,
+        epochs=(stage.epochs if stage else None) or values.epochs,
+        learning_rate=rate,
         schedule=values.schedule,
         warmup=values.warmup,
-        batch_size=values.batch_size,
+        batch_size=(stage.batch_size if stage else None) or values.batch_size,
         batching=values.batching,
         row_tokens=values.row_tokens,
         grouping=values.grouping,
@@ -36,6 +39,7 @@ def training_settings(recipe: Recipe) -> TrainingSettings:
         early_stopping=values.early_stopping,
         gradient_checkpointing=values.gradient_checkpointing,
         loss_weighting=values.loss_weighting,
+        focal_gamma=values.focal_gamma,
         save_every=values.save_every,
         tracking=values.tracking,
         keep=recipe.checkpoints.keep,
@@ -43,9 +47,11 @@ def training_settings(recipe: Recipe) -> TrainingSettings:
     )
 
 
-def adapter_spec(recipe: Recipe) -> AdapterSpec:
-    """What a recipe trains."""
+def adapter_spec(recipe: Recipe) -> AdapterSpec | None:
+    """What a recipe trains; None where it trains nothing."""
     values = recipe.adapter
+    if values.method == "none":
+        return None
     return AdapterSpec(
         method=values.method, rank=values.rank, alpha=values.alpha, dropout=values.dropout, targets=values.targets
     )
@@ -63,6 +69,35 @@ def artefact_of(recipe: Recipe, data: RunData) -> Artefact:
         corpus=data.name,
         dtype=recipe.backbone.dtype,
         precision=recipe.training.precision,
+        tasks=tasks_of(recipe),
+        demonstrations=_demonstration_source(recipe, data),
+    )
+
+
+def tasks_of(recipe: Recipe) -> tuple[Task, ...]:
+    """What the model of a recipe learns, over all stages, in the order of the tasks."""
+    if recipe.adapter.method == "none":
+        return ()
+    if recipe.stages is None:
+        return ("recognition",)
+    learned = {task for stage in recipe.stages for task in stage.tasks}
+    return tuple(task for task in get_args(Task) if task in learned)
+
+
+def _demonstration_source(recipe: Recipe, data: RunData) -> DemonstrationSource | None:
+    if data.demonstrator is None:
+        return None
+    values, encoder = recipe.demonstrations, data.demonstrator.encoder
+    assert values.pairing is not None
+    is_folder = Path(values.encoder).is_dir()
+    on_hub = not is_folder and values.encoder not in DEFAULT_NAMES
+    return DemonstrationSource(
+        pairing=values.pairing,
+        seed=recipe.seed,
+        encoder=str(Path(values.encoder).resolve()) if is_folder else values.encoder,
+        # The commit that the name meant today: a branch may move on, and vectors would no longer fit.
+        encoder_revision=encoder.identity.rpartition("@")[2] if on_hub else None,
+        pool=data.demonstrator.pool.hash,
     )
 
 

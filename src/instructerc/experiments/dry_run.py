@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instructerc.backbones.abilities import tree_ability
@@ -18,11 +19,13 @@ from instructerc.backbones.loading import (
 )
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.conversation import SPLITS, Split
-from instructerc.experiments.arguments import artefact_of, training_settings
+from instructerc.experiments.arguments import artefact_of
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.resolve import Resolved
+from instructerc.experiments.stages import Stage, plan_stages, stage_examples
 from instructerc.prompts.example import Example
-from instructerc.training.planning import plan_training
+from instructerc.training.planning import Plan, plan_training
+from instructerc.training.settings import TrainingSettings
 from instructerc.training.workload import Workload
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ class DryRun:
         labels: Its labels.
         splits: Counts of each split: conversations, examples, tokens, longest, dropped turns.
         steps: Optimiser steps of the training.
-        workload: How examples would be read, and how many tokens that takes.
+        workloads: How the examples of each stage would be read, and how many tokens that takes, by its name.
         prompts: The first prompts of the training split, each with its target.
         memory: Estimated memory in MiB, by what takes it.
     """
@@ -49,7 +52,7 @@ class DryRun:
     labels: tuple[str, ...]
     splits: dict[str, dict[str, int]]
     steps: int
-    workload: Workload
+    workloads: Mapping[str, Workload]
     prompts: tuple[tuple[str, str], ...]
     memory: dict[str, int]
 
@@ -61,9 +64,7 @@ class DryRun:
             "labels": list(self.labels),
             "splits": self.splits,
             "optimiser_steps": self.steps,
-            "batches": self.workload.batches,
-            "a_step": self.workload.steps,
-            "tokens_an_epoch": self.workload.tokens.to_json(),
+            "stages": [{"name": name, **workload.to_json()} for name, workload in self.workloads.items()],
             "prompts": prompts,
             "memory_mib": {**self.memory, "total": sum(self.memory.values())},
         }
@@ -73,7 +74,9 @@ class DryRun:
         lines = [f"corpus  {self.corpus}: {', '.join(self.labels)}"]
         for split, counts in self.splits.items():
             lines.append(f"{split:<11} " + ", ".join(f"{value:,} {name}" for name, value in counts.items()))
-        lines += [f"optimiser steps {self.steps:,}", *self.workload.lines()]
+        lines.append(f"optimiser steps {self.steps:,}")
+        for name, workload in self.workloads.items():
+            lines += [f"stage {name}:"] * bool(name) + list(workload.lines())
         for number, (text, target) in enumerate(self.prompts, start=1):
             lines += [f"--- prompt {number} ---", f"{text}⟦{target}⟧"]
         lines.append("--- memory, estimated ---")
@@ -95,17 +98,30 @@ def dry_run(resolved: Resolved) -> DryRun:
     encoder = PromptEncoder.of(backbone, data.spec, recipe.prompt.max_length)
     examples = {split: data.examples(split) for split in SPLITS}
     encoded = {split: encoder.encode_all(part) for split, part in examples.items()}
-    settings = training_settings(recipe)
-    plan = plan_training(backbone, settings, encoded["train"])
+    plans = [_plan(stage, data, backbone, encoder) for stage in plan_stages(recipe, Path("run"))]
     return DryRun(
         corpus=data.name,
         labels=data.labels.labels,
         splits={split: _counts(data, split, part) for split, part in encoded.items()},
-        steps=len(plan.dataset) * settings.epochs,
-        workload=plan.workload,
-        prompts=tuple((example.prompt, example.target or "") for example in _shown(examples["train"])),
-        memory=_memory(recipe, data, backbone, plan.workload.tokens.largest),
+        steps=sum(len(plan.dataset) * settings.epochs for plan, settings, _ in plans),
+        workloads={name: plan.workload for plan, _, name in plans},
+        prompts=tuple((example.prompt, example.target or "") for example in _shown(examples)),
+        memory=_memory(recipe, data, backbone, _largest(plans, encoded)),
     )
+
+
+def _plan(
+    stage: Stage, data: RunData, backbone: Backbone, encoder: PromptEncoder
+) -> tuple[Plan, TrainingSettings, str]:
+    examples, settings = stage_examples(stage, data)
+    return plan_training(backbone, settings, encoder.encode_all(examples)), settings, stage.name
+
+
+def _largest(plans: Sequence[tuple[Plan, TrainingSettings, str]], encoded: Mapping[Split, list[EncodedExample]]) -> int:
+    """Tokens of the largest pass; without training, about a padded batch of the longest prompts."""
+    if plans:
+        return max(plan.workload.tokens.largest for plan, _, _ in plans)
+    return 16 * max((len(example.prompt) for part in encoded.values() for example in part), default=0)
 
 
 def _skeleton(recipe: Recipe) -> Backbone:
@@ -116,8 +132,9 @@ def _skeleton(recipe: Recipe) -> Backbone:
     return backbone
 
 
-def _shown(examples: Sequence[Example]) -> list[Example]:
+def _shown(by_split: Mapping[Split, Sequence[Example]]) -> list[Example]:
     """The first example, and the first other one that shows a history; where none does, the second."""
+    examples = by_split["train"] or by_split["test"]
     with_history = [example for example in examples[1:] if example.droppable]
     return [*examples[:1], *(with_history or examples[1:])[:1]]
 
@@ -143,6 +160,8 @@ def _memory(recipe: Recipe, data: RunData, backbone: Backbone, tokens: int) -> d
     """
     total, trainable = count_parameters(backbone)
     config = backbone.model.config.get_text_config()
+    if recipe.adapter.method == "none":
+        trainable = 0
     if recipe.adapter.method == "lora":
         targets = len(recipe.adapter.targets or (1, 1, 1))
         trainable = 2 * recipe.adapter.rank * config.hidden_size * targets * config.num_hidden_layers

@@ -23,7 +23,7 @@ PREDICTIONS = "predictions.jsonl"
 LOCK = ".lock"
 
 REPLACED = (
-    *("model", "epochs", "checkpoints", "tensorboard", "curves.jsonl", PREDICTIONS),
+    *("model", "epochs", "checkpoints", "stages", "tensorboard", "curves.jsonl", PREDICTIONS),
     *("report.json", "report.md", "report.html", "confusion.png", "curves.png"),
 )
 """What a run writes, and clears away before it begins."""

@@ -32,7 +32,8 @@ class Key:
         description: What it does.
         source: Where the default stands in the paper or its code.
         choices: The values of a closed set; empty where it is open.
-        section: Whether it holds keys rather than a value.
+        section: Whether it holds keys rather than a value. A list whose items hold keys is a value, and its items'
+            keys follow it.
     """
 
     path: str
@@ -86,6 +87,7 @@ def _walk(node: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) 
     for name, raw in node["properties"].items():
         options = [_resolved(option, definitions) for option in raw.get("anyOf", [raw])]
         inner = next((option for option in options if "properties" in option), None)
+        listed = next((_resolved(option["items"], definitions) for option in options if _lists(option)), None)
         yield Key(
             path=f"{prefix}{name}",
             takes=_takes(raw, definitions),
@@ -100,6 +102,12 @@ def _walk(node: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) 
         )
         if inner is not None:
             yield from _walk(inner, definitions, f"{prefix}{name}.")
+        elif listed is not None and "properties" in listed:
+            yield from _walk(listed, definitions, f"{prefix}{name}.")
+
+
+def _lists(option: Mapping[str, Any]) -> bool:
+    return option.get("type") == "array" and "items" in option
 
 
 def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:

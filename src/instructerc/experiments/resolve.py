@@ -81,7 +81,7 @@ class Resolved:
     """A checked recipe, every default filled in.
 
     Attributes:
-        recipe: The recipe; `training.learning_rate` and `output.folder` are never None here.
+        recipe: The recipe; `output.folder` is never None here, nor `training.learning_rate` where something is trained.
         origins: Where each key that is no default comes from, by its path.
         source: The recipe's file.
     """
@@ -184,8 +184,9 @@ def explain(resolved: Resolved) -> list[Explanation]:
     for path, key in schema_keys().items():
         value = value_at(values, path)
         parent = path.rpartition(".")[0]
-        if (key.section and value is not None) or (parent and value_at(values, parent) is None):
-            continue  # a section is explained by its keys, and an absent one by itself
+        holder = value_at(values, parent) if parent else values
+        if (key.section and value is not None) or not isinstance(holder, Mapping):
+            continue  # a section is explained by its keys, an absent one or a list of them by itself
         rows.append(Explanation(path=path, value=value, origin=_origin(resolved, values, path)))
     return rows
 
@@ -262,7 +263,7 @@ def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 def _with_derived(resolved: Resolved) -> Resolved:
     """Fills in the defaults that depend on other keys."""
     recipe, origins = resolved.recipe, dict(resolved.origins)
-    if recipe.training.learning_rate is None:
+    if recipe.training.learning_rate is None and recipe.adapter.method in LEARNING_RATES:
         rate = LEARNING_RATES[recipe.adapter.method]
         recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"learning_rate": rate})})
         origins["training.learning_rate"] = Origin(kind="default", because="adapter.method")

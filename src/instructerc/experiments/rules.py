@@ -53,11 +53,29 @@ def _in_catalogue(value: Any) -> bool:
     return value in SOURCES
 
 
+def _several(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+TRAINING_ONLY = tuple(
+    f"training.{name}"
+    for name in (
+        *("epochs", "learning_rate", "schedule", "warmup", "batch_size", "grouping", "part_size", "micro_batch"),
+        *("row_tokens", "weight_decay", "betas", "gradient_clip", "early_stopping", "gradient_checkpointing"),
+        *("loss_weighting", "class_weights", "focal_gamma", "save_every", "tracking"),
+    )
+)
+"""Keys that say how weights are learned; batching and precision also hold where a model is used."""
+
+
 SILENCERS = (
     Silencer(
         key="data.prompts",
         when=lambda value: value is not None,
-        silences=("data.corpus", "data.folder", "data.columns", "window", "prompt.wording", "prompt.speakers"),
+        silences=(
+            *("data.corpus", "data.folder", "data.columns", "data.unify", "data.mix", "data.fraction", "data.unit"),
+            *("data.leaks", "window", "prompt.wording", "prompt.speakers", "demonstrations", "stages"),
+        ),
         reason="has no effect beside data.prompts, whose prompts are already written: remove one of the two",
     ),
     Silencer(
@@ -74,6 +92,41 @@ SILENCERS = (
         reason="has no effect beside a data.corpus that is a path: remove it, or name a corpus of the catalogue",
     ),
     Silencer(
+        key="data.corpus",
+        when=_several,
+        silences=("data.labels", "data.columns"),
+        reason="has no effect beside several corpora, which have their own: remove it",
+        unless="data.prompts",
+    ),
+    Silencer(
+        key="data.corpus",
+        when=lambda value: value is not None and not _several(value),
+        silences=("data.mix",),
+        reason="has an effect only where data.corpus is a list: remove it, or list the corpora",
+        unless="data.prompts",
+    ),
+    Silencer(
+        key="demonstrations.pairing",
+        when=lambda value: value is None,
+        silences=tuple(
+            f"demonstrations.{name}"
+            for name in ("count", "placement", "pool", "per_label", "encoder", "encoder_revision")
+        ),
+        reason="has an effect only where demonstrations.pairing names one: set that, or remove it",
+    ),
+    Silencer(
+        key="demonstrations.pool",
+        when=lambda value: value is not None,
+        silences=("demonstrations.per_label",),
+        reason="has no effect beside demonstrations.pool, which is taken as it is: remove one of the two",
+    ),
+    Silencer(
+        key="demonstrations.encoder",
+        when=lambda value: value in (None, "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"),
+        silences=("demonstrations.encoder_revision",),
+        reason="has no effect on the default encoder, whose weights are verified: remove it, or name a hub model",
+    ),
+    Silencer(
         key="prompt.wording",
         when=lambda value: value == "plain",
         silences=("window", "prompt.speakers"),
@@ -84,6 +137,15 @@ SILENCERS = (
         when=lambda value: value == "all",
         silences=("adapter.rank", "adapter.alpha", "adapter.dropout", "adapter.targets"),
         reason="has no effect beside adapter.method: all, which trains without adapters: remove it, or take lora",
+    ),
+    Silencer(
+        key="adapter.method",
+        when=lambda value: value == "none",
+        silences=(
+            *("adapter.rank", "adapter.alpha", "adapter.dropout", "adapter.targets", *TRAINING_ONLY),
+            *("stages", "checkpoints"),
+        ),
+        reason="has no effect beside adapter.method: none, which trains nothing: remove it, or take lora or all",
     ),
     Silencer(
         key="training.batching",
@@ -142,7 +204,28 @@ def broken_rules(recipe: Recipe) -> list[tuple[str, str]]:
     if prompt.wording == "released" and prompt.speakers == "name" and recipe.data.prompts is None:
         reason = "the released wording knows speakers by index only: take index, or another prompt.wording"
         found.append(("prompt.speakers", reason))
-    return found
+    return [*found, *_broken_stages(recipe), *_broken_choices(recipe)]
+
+
+def _broken_stages(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    from instructerc.prompts.wording import WORDINGS
+
+    stages, wording = recipe.stages or (), recipe.prompt.wording
+    names = [stage.name for stage in stages]
+    if len(set(names)) < len(names):
+        yield "stages", f"two stages are called {max(names, key=names.count)!r}: give each a name of its own"
+    if stages and "recognition" not in stages[-1].tasks:
+        yield "stages", f"the last one, {names[-1]!r}, does not learn recognition, which is measured: add it there"
+    unknown = {task for stage in stages for task in stage.tasks} - set(WORDINGS[wording].tasks)
+    if unknown and recipe.data.prompts is None:
+        known = ", ".join(name for name, other in WORDINGS.items() if unknown <= set(other.tasks))
+        yield "prompt.wording", f"{wording} has no words for {', '.join(sorted(unknown))}: take one of {known}"
+
+
+def _broken_choices(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    corpus = recipe.data.corpus
+    if not isinstance(corpus, str) and len(set(corpus)) < len(corpus):
+        yield "data.corpus", f"{', '.join(corpus)} names a corpus twice: name each once"
 
 
 def given_keys(model: Any, prefix: str = "") -> Iterator[str]:

@@ -4,6 +4,7 @@
 run folder
 ├── recipe.yaml         every effective value; `instructerc run` takes it as it is
 ├── run.json            recipe, hashes of data and prompts: what a resume has to meet again; versions and revision
+├── stages/1-NAME/      the stages before the last, each with its model
 ├── model/              the best epoch's model; with it alone one can predict
 ├── checkpoints/        the last one, to go on from
 ├── curves.jsonl        loss and validation figures, as they came; tensorboard/ has the same
@@ -15,6 +16,7 @@ run folder
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +27,16 @@ from instructerc.assets import write_atomically
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone, quiet_transformers
 from instructerc.backbones.tokens import PromptEncoder
-from instructerc.experiments.arguments import artefact_of, training_settings
+from instructerc.experiments.arguments import artefact_of
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
 from instructerc.experiments.resolve import Resolved
+from instructerc.experiments.stages import FOLDER as STAGES
+from instructerc.experiments.stages import Stage, plan_stages, stage_examples
 from instructerc.experiments.summary import Outcome, run_report
 from instructerc.experiments.watching import RunWatcher, Silent
 from instructerc.prompts.example import Example
-from instructerc.recognition.artefact import read_artefact
+from instructerc.recognition.artefact import Artefact, read_artefact, save_artefact
 from instructerc.recognition.predictions import PredictionWriter, TurnPrediction, read_predictions
 from instructerc.recognition.recognizer import CHUNK, EmotionRecognizer
 from instructerc.reporting.card import model_card
@@ -76,6 +80,8 @@ class RunResult:
             "window": self.report.provenance["Method"]["window"],
             "weighted_f1": self.weighted_f1,
             "scores": self.report.main.to_json(),
+            "sources": {name: scores.weighted_f1 for name, scores in self.report.sources.items()},
+            "marks": list(self.report.marks),
             "baselines": self.baselines,
             "seconds": round(self.seconds, 1),
         }
@@ -103,16 +109,15 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
     recipe, folder = resolved.recipe, resolved.recipe.output.folder
     assert folder is not None
     watcher.phase("reading data")
-    data = prepare_data(recipe)
+    data = prepare_data(recipe, progress=watcher.encoded)
     with held(folder):
         claim(folder, resolved, data, resume=resume)
-        stage, revision, cut = _train(recipe, data, folder, resume=resume, watcher=watcher)
-        _release_memory()
+        stages, revision, cut = _train(recipe, data, folder, resume=resume, watcher=watcher)
         watcher.phase("recognising")
         rows = _predict(recipe, data, folder, watcher)
         watcher.phase("measuring baselines and writing the report")
         seconds = time.monotonic() - started
-        outcome = Outcome(rows=rows, stage=stage, revision=revision, cut_prompts=cut, seconds=seconds)
+        outcome = Outcome(rows=rows, stages=stages, revision=revision, cut_prompts=cut, seconds=seconds)
         report = run_report(recipe, data, outcome, folder)
         _write(report, data, folder)
     return RunResult(folder=folder, report=report, seconds=time.monotonic() - started)
@@ -120,34 +125,71 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
 
 def _train(
     recipe: Recipe, data: RunData, folder: Path, *, resume: bool, watcher: RunWatcher
-) -> tuple[StageResult, str | None, int]:
+) -> tuple[list[tuple[Stage, StageResult]], str | None, int]:
     """Trains; returns also the commit of the backbone, and how many prompts to be measured lost their beginning."""
-    watcher.phase(f"loading {recipe.backbone.name}")
     artefact = artefact_of(recipe, data)
-    backbone = load_backbone(
+    watcher.phase(f"loading {recipe.backbone.name}")
+    backbone = _load(recipe, artefact)
+    artefact = replace(artefact, revision=backbone.revision or artefact.revision)  # a branch may move on
+    cut = _check_prompts(backbone, recipe, data)
+    plan, results = plan_stages(recipe, folder), []
+    if not plan:
+        save_artefact(artefact, backbone, folder / MODEL, demonstrator=data.demonstrator)
+    if not resume:
+        shutil.rmtree(folder / STAGES, ignore_errors=True)
+    for stage in plan:
+        result = stage.finished()
+        if result is None:
+            with timed(folder):
+                result = _train_stage(stage, backbone, artefact, recipe, data, resume=resume, watcher=watcher)
+            stage.finish(result)
+            if not stage.last:
+                # The next stage begins with the best epoch, as it would after a kill: with a model loaded anew.
+                del backbone
+                _release_memory()
+                backbone = _load(recipe, artefact)
+        results.append((stage, result))
+    del backbone
+    _release_memory()
+    return results, artefact.revision, cut
+
+
+def _load(recipe: Recipe, artefact: Artefact) -> Backbone:
+    return load_backbone(
         artefact.backbone,
         revision=artefact.revision,
         dtype=artefact.training_dtype,
         precision=artefact.precision,
         attention=recipe.backbone.attention,
     )
-    artefact = replace(artefact, revision=backbone.revision or artefact.revision)  # a branch may move on
-    cut = _check_prompts(backbone, recipe, data)
-    watcher.phase("training")
-    with timed(folder):
-        stage = train_stage(
-            backbone,
-            artefact,
-            training_settings(recipe),
-            folder,
-            train=data.examples("train"),
-            validation=data.examples("validation"),
-            neutral=data.labels.neutral,
-            recognition_batch=recipe.recognition.batch_size,
-            resume=resume,
-            watcher=watcher,
-        )
-    return stage, artefact.revision, cut
+
+
+def _train_stage(
+    stage: Stage,
+    backbone: Backbone,
+    artefact: Artefact,
+    recipe: Recipe,
+    data: RunData,
+    *,
+    resume: bool,
+    watcher: RunWatcher,
+) -> StageResult:
+    watcher.phase(f"training, stage {stage.name}: {', '.join(stage.tasks)}" if stage.name else "training")
+    examples, settings = stage_examples(stage, data)
+    return train_stage(
+        backbone,
+        artefact,
+        settings,
+        stage.folder,
+        train=examples,
+        validation=data.examples(recipe.checkpoints.select, {stage.validated: 1.0}),
+        neutral=data.labels.neutral,
+        start=stage.start,
+        demonstrator=data.demonstrator,
+        recognition_batch=recipe.recognition.batch_size,
+        resume=resume,
+        watcher=watcher,
+    )
 
 
 def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData) -> int:
@@ -174,6 +216,7 @@ def _predict(recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher) -
         batch_size=recipe.recognition.batch_size,
         batching=recipe.training.batching,
         attention=recipe.backbone.attention,
+        allow_oracle=True,
     )
     split = recipe.evaluation.split
     path = folder / PREDICTIONS

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from instructerc.conversation import Split
 from instructerc.experiments.rules import broken_rules
+from instructerc.prompts.example import Task
 
 # YAML knows numbers, switches and texts: taking "6" or true for 6 would hide a slip.
 Whole = Annotated[int, Strict()]
@@ -94,12 +95,48 @@ class PromptFiles(Section):
 class DataSettings(Section):
     """Which conversations are learned from and measured on."""
 
-    corpus: Text = key(
+    corpus: Text | Annotated[tuple[Text, ...], Field(min_length=1)] = key(
         "sample",
         "The bundled sample, the name of a corpus in the catalogue (`instructerc data ls`), or the path of a file or "
-        "folder of conversations.",
+        "folder of conversations. A list of names is learned from as one, and measured corpus by corpus.",
+        source="method §10",
+        takes="a text, or a list of texts",
     )
-    folder: Location | None = key(None, "Folder with the files of a catalogue corpus; null takes the download cache.")
+    folder: Location | None = key(
+        None,
+        "Folder with the files of a catalogue corpus; of several corpora, the folder that holds one named after each. "
+        "Null takes the download cache.",
+    )
+    unify: Text | None = key(
+        None,
+        "One label set for corpora of different ones: `released`, `feeling-wheel` (which places DailyDialog as well), "
+        "or the path of a mapping file.",
+        source="method §10",
+    )
+    mix: Literal["ratio", "total"] = key(
+        "ratio",
+        "How a fraction is taken of several corpora: of each (`ratio`), or of all together (`total`).",
+        source="method §10",
+    )
+    fraction: Number = key(
+        1.0,
+        "Share of the training split that is learned from; a smaller share of one seed is part of a larger one.",
+        unit="share",
+        source="method §10",
+        gt=0,
+        le=1,
+    )
+    unit: Literal["turns", "conversations"] = key(
+        "turns",
+        "What a fraction is taken of: single turns, each with its full history, or whole conversations.",
+        source="method §10",
+    )
+    leaks: Literal["guarded", "published"] | None = key(
+        None,
+        "`guarded` leaves out training conversations that share turns with validation or test; `published` leaves "
+        "nothing out, and the report is marked. Null guards several corpora, and leaves one as it was published.",
+        source="method §12",
+    )
     labels: Text | tuple[Text, ...] | None = key(
         None,
         "The closed label set of your own files or prompts, in prompt order: the name of a known set, or a list. Null "
@@ -193,11 +230,49 @@ class WindowSettings(Section):
     )
 
 
+class DemonstrationSettings(Section):
+    """Which labelled utterances prompts show."""
+
+    pairing: Literal["nearest", "same-label", "one-per-label", "random", "oracle"] | None = key(
+        None,
+        "Which ones: the `nearest`, in training and use alike; the nearest with the right label in training, of any "
+        "in use (`same-label`, the paper's: models learn to copy it); the nearest of each label; any; or those with "
+        "the right label throughout (`oracle`, an upper bound that leaks). Null shows none.",
+        source="method §5",
+    )
+    count: Whole = key(1, "How many a prompt shows.", unit="demonstrations", source="method §5", ge=1)
+    placement: Literal["after", "before"] = key(
+        "after",
+        "Behind the history, which prompts then still share, or before it.",
+        source="method §4",
+    )
+    pool: Location | None = key(
+        None, "A table of your own with the columns `text` and `label`; null takes the training split."
+    )
+    per_label: Whole | Literal["smallest"] | None = key(
+        None,
+        "How many a label has at most to choose from, `smallest` as many as the rarest one (the paper's balanced "
+        "base); null takes all.",
+        source="method §5",
+        takes="a whole number >= 1, smallest, or null",
+    )
+    encoder: Text = key(
+        "all-MiniLM-L6-v2",
+        "Sentence encoder that says what is near: this one, the folder of a model of sentence-transformers, or its "
+        "hub id. The paper does not name its own.",
+        source="method §5",
+    )
+    encoder_revision: Text | None = key(None, "Branch, tag or commit of an encoder on the hub.")
+
+
 class AdapterSettings(Section):
     """Which weights are trained."""
 
-    method: Literal["lora", "all"] = key(
-        "lora", "Low-rank adapters beside frozen weights, or all weights.", source="method §7"
+    method: Literal["lora", "all", "none"] = key(
+        "lora",
+        "Low-rank adapters beside frozen weights, or all weights. `none` trains nothing: zero-shot, and with "
+        "demonstrations few-shot.",
+        source="method §7",
     )
     rank: Whole = key(16, "Rank of the adapters: capacity against size.", source="method §7", ge=1)
     alpha: Whole = key(16, "The adapters' output is scaled by alpha / rank.", source="method §7", ge=1)
@@ -283,6 +358,17 @@ class TrainingSettings(Section):
         "token alike, so long labels count more.",
         source="method §6",
     )
+    class_weights: Literal["none", "balanced", "square-root", "effective-number"] = key(
+        "none",
+        "Lets examples of rare labels count more, by how often each label is learned from. Helps macro F1, and may "
+        "cost weighted F1.",
+    )
+    focal_gamma: Number = key(
+        0.0,
+        "Focal loss (Lin et al. 2017): tokens that the model is sure of count less, by (1 - probability) to this "
+        "power. 0 is the plain loss.",
+        ge=0,
+    )
     save_every: Whole | None = key(
         None,
         "Also saves a checkpoint to resume from every so many steps; null saves once an epoch.",
@@ -292,8 +378,31 @@ class TrainingSettings(Section):
     tracking: tuple[Literal["tensorboard"], ...] = key(("tensorboard",), "Where curves go while training; [] nowhere.")
 
 
+class StageSettings(Section):
+    """A part of the training with its own tasks; it begins with the weights that the one before it ends with."""
+
+    name: str = Field(description="Names it, and its folder.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=40)
+    tasks: Annotated[dict[Task, Annotated[Number, Field(gt=0)]], Field(min_length=1)] = Field(
+        description="What is learned, and what an example of it counts: `{recognition: 1, prediction: 0.1}` is the "
+        "paper's second stage with its α.",
+        json_schema_extra={
+            "source": "method §6",
+            "takes": "a mapping of recognition, prediction, speaker_identification to numbers > 0",
+        },
+    )
+    epochs: Whole | None = key(None, "Null takes training.epochs. Published: 3 for speakers.", unit="epochs", ge=1)
+    learning_rate: Number | None = key(None, "Null takes training.learning_rate.", gt=0)
+    batch_size: Whole | None = key(None, "Null takes training.batch_size.", unit="examples", ge=1)
+
+
 class CheckpointSettings(Section):
     """Which checkpoints stay."""
+
+    select: Literal["validation", "test"] = key(
+        "validation",
+        "Split that chooses the epoch. `test` is what the released code does: its figures are marked, and no results.",
+        source="method §9",
+    )
 
     keep: Literal["best", "all"] = key(
         "best", "Keeps the best epoch by validation weighted F1, or every epoch.", source="method §9"
@@ -347,8 +456,16 @@ class Recipe(Section):
     backbone: BackboneSettings = section("Which language model.", BackboneSettings)
     prompt: PromptSettings = section("How a conversation is put into words.", PromptSettings)
     window: WindowSettings = section("Which turns the model sees.", WindowSettings)
+    demonstrations: DemonstrationSettings = section("Which labelled utterances prompts show.", DemonstrationSettings)
     adapter: AdapterSettings = section("Which weights are trained.", AdapterSettings)
     training: TrainingSettings = section("How they are learned.", TrainingSettings)
+    stages: Annotated[tuple[StageSettings, ...], Field(min_length=1)] | None = key(
+        None,
+        "The parts of the training, one after the other; null is one that learns recognition. The last one has to "
+        "learn it.",
+        source="method §6",
+        takes="a list of stages, or null",
+    )
     checkpoints: CheckpointSettings = section("Which checkpoints stay.", CheckpointSettings)
     recognition: RecognitionSettings = section("How the model answers.", RecognitionSettings)
     evaluation: EvaluationSettings = section("What is measured.", EvaluationSettings)

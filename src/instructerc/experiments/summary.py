@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instructerc.baselines.registry import TITLES, run_baselines
 from instructerc.conversation import SPLITS, Split
+from instructerc.demonstrations.statistics import demonstration_statistics
 from instructerc.evaluation import Scores
+from instructerc.evaluation.sources import evaluate_by_source
 from instructerc.experiments.data import RunData
 from instructerc.experiments.folder import read_state
 from instructerc.experiments.provenance import machine, peak_memory_mib, versions
+from instructerc.experiments.stages import Stage
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.reporting.report import Curves, Report, report_of_rows
 from instructerc.training.stage import StageResult
@@ -30,22 +33,29 @@ class Outcome:
 
     Attributes:
         rows: Predictions of the measured split.
-        stage: How the training went.
+        stages: The stages of the training, and how each went; none where nothing was trained.
         revision: Commit of the backbone on the hub; None where there is none.
         cut_prompts: Ready-made prompts of the measured split that were too long and lost their beginning.
         seconds: Wall time so far.
     """
 
     rows: Sequence[TurnPrediction]
-    stage: StageResult
+    stages: Sequence[tuple[Stage, StageResult]]
     revision: str | None
     cut_prompts: int
     seconds: float
 
+    @property
+    def last(self) -> StageResult | None:
+        """The stage whose model is that of the run."""
+        return self.stages[-1][1] if self.stages else None
+
 
 def run_report(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> Report:
     """The report of a finished run."""
-    stage, split = outcome.stage, recipe.evaluation.split
+    split = recipe.evaluation.split
+    chooser = recipe.checkpoints.select
+    curves = {stage.name: _curves(stage, result, chooser) for stage, result in outcome.stages}
     return report_of_rows(
         outcome.rows,
         title=recipe.name,
@@ -54,24 +64,59 @@ def run_report(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) ->
         split=split,
         samples=recipe.evaluation.bootstrap,
         seed=recipe.seed,
-        summary=f"{recipe.backbone.name} on {data.name}, {split} split: {_chosen(stage)}",
+        summary=f"{recipe.backbone.name} on {data.name}, {split} split: {_chosen(recipe, outcome.last)}",
         baselines=_baselines(recipe, data),
-        curves=_curves(stage),
+        sources=_sources(data, outcome),
+        marks=_marks(recipe, data),
+        curves=curves.pop(outcome.stages[-1][0].name) if outcome.stages else None,
+        stages=curves,
         notices=_notices(recipe, data, outcome, folder),
         provenance=_provenance(recipe, data, outcome, folder),
     )
 
 
-def _chosen(stage: StageResult) -> str:
-    if not stage.best:
-        return f"epoch {stage.best_epoch}, the last"
-    return f"epoch {stage.best_epoch}, chosen by validation W-F1 {100 * stage.best['weighted_f1']:.2f}"
+def _chosen(recipe: Recipe, result: StageResult | None) -> str:
+    if result is None:
+        return "few-shot, not trained" if recipe.demonstrations.pairing else "zero-shot, not trained"
+    if not result.best:
+        return f"epoch {result.best_epoch}, the last"
+    chosen = f"chosen by {recipe.checkpoints.select} W-F1 {100 * result.best['weighted_f1']:.2f}"
+    return f"epoch {result.best_epoch}, {chosen}"
 
 
-def _curves(stage: StageResult) -> Curves:
-    losses = tuple((row["step"], row["loss"]) for row in stage.curves if "loss" in row)
-    validation = tuple((row["epoch"], row["validation"]["weighted_f1"]) for row in stage.curves if "validation" in row)
-    return Curves(loss=losses, validation=validation, best_epoch=stage.best_epoch)
+def _curves(stage: Stage, result: StageResult, split: Split) -> Curves:
+    losses = tuple((row["step"], row["loss"]) for row in result.curves if "loss" in row)
+    validation = tuple((row["epoch"], row["validation"]["weighted_f1"]) for row in result.curves if "validation" in row)
+    return Curves(loss=losses, validation=validation, best_epoch=result.best_epoch, task=stage.validated, split=split)
+
+
+def _sources(data: RunData, outcome: Outcome) -> Mapping[str, Scores]:
+    """Scores of each corpus of a mixture, over the labels that it can carry."""
+    if data.mixture is None:
+        return {}
+    found = evaluate_by_source(
+        outcome.rows,
+        labels=data.labels.labels,
+        neutral=data.labels.neutral,
+        sources=data.mixture.sources,
+        labels_of=data.mixture.labels_of,
+    )
+    return found.by_source
+
+
+def _marks(recipe: Recipe, data: RunData) -> tuple[str, ...]:
+    """What makes the figure no ordinary result."""
+    chosen, measured = recipe.checkpoints.select, recipe.evaluation.split
+    candidates = (
+        (
+            recipe.adapter.method != "none" and chosen == measured,
+            "test-selected epoch" if measured == "test" else f"epoch chosen by the measured split ({measured})",
+        ),
+        (data.leaks is not None and data.leaks.mark, str(data.leaks.mark) if data.leaks else ""),
+        (recipe.demonstrations.pairing == "oracle", "oracle demonstrations: chosen by the right answers"),
+        (recipe.window.context == "both" and data.corpus is not None, "sees turns after the target"),
+    )
+    return tuple(text for holds, text in candidates if holds)
 
 
 def _baselines(recipe: Recipe, data: RunData) -> Mapping[str, Scores]:
@@ -82,20 +127,23 @@ def _baselines(recipe: Recipe, data: RunData) -> Mapping[str, Scores]:
 
 
 def _notices(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> tuple[str, ...]:
-    stage, prompts = outcome.stage, recipe.data.prompts
+    results, prompts = [result for _, result in outcome.stages], recipe.data.prompts
+    dropped = sum(result.dropped_turns for result in results)
+    cut = sum(result.cut_prompts for result in results)
     began, now = read_state(folder)["versions"], versions()
     changed = [
         f"{name} {began.get(name)}, then {version}" for name, version in now.items() if began.get(name) != version
     ]
     both = recipe.window.context == "both" and data.corpus is not None
     candidates = (
-        (
-            stage.dropped_turns,
-            f"Training prompts lost {stage.dropped_turns} of their oldest turns: they were too long.",
-        ),
-        (stage.cut_prompts, f"{stage.cut_prompts} training prompts lost their beginning: they were too long."),
+        (dropped, f"Training prompts lost {dropped} of their oldest turns: they were too long."),
+        (cut, f"{cut} training prompts lost their beginning: they were too long."),
         (outcome.cut_prompts, f"{outcome.cut_prompts} measured prompts lost their beginning: they were too long."),
-        (not data.labelled("validation"), "There was no validation split: the last epoch was kept."),
+        (
+            results and not data.labelled(recipe.checkpoints.select),
+            f"There was no {recipe.checkpoints.select} split: the last epoch was kept.",
+        ),
+        (data.leaks is not None, data.leaks.summary if data.leaks is not None else ""),
         (both, "Prompts show turns after the target (window.context: both): a task of its own."),
         (prompts and prompts.single, "One prompt file served training and measurement: a smoke test, no measurement."),
         (changed, f"Begun and ended under different versions: {'; '.join(changed)}."),
@@ -105,13 +153,16 @@ def _notices(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> t
 
 def _provenance(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> dict[str, dict[str, Any]]:
     state, peak = read_state(folder), peak_memory_mib()
+    shown = {"Demonstrations": _demonstrations(data, outcome, recipe.evaluation.split)} if data.demonstrator else {}
     return {
         "Data": {
             "corpus": data.name,
             **{split: _counted(data, split) for split in SPLITS},
+            **_sampling(recipe, data),
             "hash": data.hash[:12],
         },
         "Method": _method(recipe, data, outcome),
+        **shown,
         "Run": {
             "training seconds": round(state["seconds"], 1),
             "seconds in all": round(outcome.seconds, 1),
@@ -124,7 +175,7 @@ def _provenance(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -
 
 
 def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
-    workload = outcome.stage.workload
+    workloads = [(stage.name, result.workload) for stage, result in outcome.stages]
     window = ", ".join(f"{name} {value}" for name, value in data.spec.window.to_json().items())
     return {
         "backbone": recipe.backbone.name,
@@ -135,15 +186,55 @@ def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
         "dtype": recipe.backbone.dtype,
         "precision": recipe.training.precision,
         "batching": recipe.training.batching,
-        "batches": workload.batches,
-        "a step": workload.steps,
-        "tokens": str(workload.tokens),
+        "stages": "; ".join(map(_stage_text, (stage for stage, _ in outcome.stages))) or "none: not trained",
+        "batches": _by_stage((name, workload.batches) for name, workload in workloads),
+        "a step": _by_stage((name, workload.steps) for name, workload in workloads),
+        "tokens": _by_stage((name, str(workload.tokens)) for name, workload in workloads),
         "learning rate": recipe.training.learning_rate,
-        "epochs": recipe.training.epochs,
+        "epochs": outcome.stages[-1][0].settings.epochs if outcome.stages else 0,
+        "class weights": recipe.training.class_weights,
+        "focal gamma": recipe.training.focal_gamma,
         "recognition": recipe.recognition.mode,
         "prompt hash": data.spec.hash,
         "seed": recipe.seed,
     }
+
+
+def _sampling(recipe: Recipe, data: RunData) -> Mapping[str, Any]:
+    """What was taken of the corpora, where it is not all of one."""
+    if data.mixture is not None:
+        return data.mixture.settings
+    if recipe.data.fraction == 1:
+        return {}
+    return {"fraction": recipe.data.fraction, "unit": recipe.data.unit, "seed": recipe.seed}
+
+
+def _stage_text(stage: Stage) -> str:
+    tasks = " + ".join(task if weight == 1 else f"{weight:g} x {task}" for task, weight in stage.tasks.items())
+    numbers = f"{stage.settings.epochs} epochs, learning rate {stage.settings.learning_rate:g}"
+    return f"{stage.name}: {tasks}, {numbers}" if stage.name else f"{tasks}, {numbers}"
+
+
+def _by_stage(texts: Iterable[tuple[str, str]]) -> str:
+    """What holds in each stage, said once where it is the same in all."""
+    found = list(texts)
+    if len({text for _, text in found}) == 1:
+        return found[0][1]
+    return "; ".join(f"{name}: {text}" for name, text in found)
+
+
+def _demonstrations(data: RunData, outcome: Outcome, split: Split) -> dict[str, Any]:
+    """How demonstrations were found, how often they had the right label, and how often they were copied."""
+    assert data.demonstrator is not None
+    assert data.spec.demonstrations is not None
+    answers = {(row.conversation, row.turn): row for row in outcome.rows}
+    shown = [turn for conversation in data.demonstrations(split) for turn in conversation]
+    rows = [answers[chat.id, turn] for chat in data.conversations(split) for turn in range(len(chat))]
+    statistics = demonstration_statistics(
+        demonstrations=shown, golds=[row.gold for row in rows], answers=[row.emotion for row in rows]
+    )
+    rates = {name.replace("_", " "): value for name, value in statistics.to_json().items()}
+    return {**data.demonstrator.provenance(), "placement": data.spec.demonstrations.placement, **rates}
 
 
 def _counted(data: RunData, split: Split) -> str:

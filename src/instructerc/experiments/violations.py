@@ -86,12 +86,13 @@ def _faults(error: ValidationError, values: Mapping[str, Any]) -> dict[str, str]
 def _fault(detail: ErrorDetails, values: Mapping[str, Any]) -> tuple[str, str]:
     path = _known_path(detail["loc"])
     if detail["type"] == "extra_forbidden":
-        unknown = ".".join(map(str, detail["loc"]))
+        unknown = ".".join(part for part in detail["loc"] if isinstance(part, str))  # not the number of a list's item
         return unknown, _unknown_key(unknown)
     if not path:
         return "", "is no mapping of keys: begin with `name: …`"
     key = schema_keys()[path]
-    if detail["type"] == "missing" and len(detail["loc"]) == path.count(".") + 1:
+    names = [part for part in detail["loc"] if isinstance(part, str)]
+    if detail["type"] == "missing" and names[-1:] == [detail["loc"][-1]] and len(names) == path.count(".") + 1:
         return path, f"is missing: takes {key.takes}"
     return path, _wrong_value(key, detail["input"], value_at(values, path))
 
@@ -100,6 +101,8 @@ def _known_path(location: Sequence[int | str]) -> str:
     """The longest known key that a location of pydantic's begins with; union branches and indices come after it."""
     path = ""
     for part in location:
+        if isinstance(part, int):
+            continue  # which item of a list
         longer = f"{path}.{part}" if path else str(part)
         if longer not in schema_keys():
             break

@@ -14,6 +14,9 @@ class RunWatcher(Watcher, Protocol):
     def phase(self, text: str) -> None:
         """What the run does next, in a few words."""
 
+    def encoded(self, done: int, total: int) -> None:
+        """So many utterances are encoded, of so many: demonstrations are looked for among them."""
+
     def recognizing(self, *, turns: int) -> None:
         """Recognition begins: so many turns in all."""
 
@@ -25,6 +28,9 @@ class Silent(SilentStage):
     """Watches without a word."""
 
     def phase(self, text: str) -> None:
+        """Nothing."""
+
+    def encoded(self, done: int, total: int) -> None:
         """Nothing."""
 
     def recognizing(self, *, turns: int) -> None:

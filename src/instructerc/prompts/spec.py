@@ -20,9 +20,9 @@ from instructerc.prompts.demonstration import (
 )
 from instructerc.prompts.example import Example, Task
 from instructerc.prompts.segments import Mapped
-from instructerc.prompts.speakers import Speakers, numbered, speaker_numbers
+from instructerc.prompts.speakers import Speakers, speaker_numbers
 from instructerc.prompts.window import Window
-from instructerc.prompts.wording import Scene, Turn, get_wording
+from instructerc.prompts.wording import WORDINGS, Scene, Turn, get_wording
 
 PUBLISHED_SPEAKERS = 9
 """Speakers that the released speaker prompts list for MELD and EmoryNLP (method §3)."""
@@ -34,13 +34,13 @@ class _Cast:
 
     Attributes:
         numbers: The number of each speaker.
-        names: How the wording writes each number.
-        listed: The speakers that a question about the speaker lists.
+        names: What prompts call each speaker.
+        candidates: The answers to the question who speaks, in the words of `names`.
     """
 
     numbers: Mapping[str, int]
-    names: Mapping[int, str]
-    listed: tuple[str, ...]
+    names: Mapping[str, str]
+    candidates: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,16 @@ class PromptSpec:
         if self.wording == "released" and self.speakers != "index":
             raise UsageError("wording 'released' numbers its speakers: set prompt.speakers to index, or choose 'paper'")
 
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that the wording has words for, recognition first.
+
+        Example:
+            >>> PromptSpec(labels=("joy",), wording="compact").tasks
+            ('recognition', 'speaker_identification', 'prediction')
+        """
+        return get_wording(self.wording).tasks
+
     def example(
         self,
         conversation: Conversation,
@@ -94,6 +104,10 @@ class PromptSpec:
         demonstrations: Sequence[Demonstration] | None = None,
     ) -> Example:
         """The example that asks about one turn.
+
+        Prompts of speaker identification and prediction show no turn but those before the target. Who speaks is
+        asked of the speakers that the prompt lists, in the released numbers 9 or more; where the wording lists none,
+        of those that the conversation has, in the order of their first turn.
 
         Args:
             conversation: Where the turn stands.
@@ -137,9 +151,50 @@ class PromptSpec:
         task: Task = "recognition",
         demonstrations: ChosenDemonstrations | None = None,
     ) -> Iterator[Example]:
-        """The examples whose turn carries a gold label: what can be learned from and evaluated on."""
+        """The examples whose right answer is known: what can be learned from and evaluated on.
+
+        Who speaks is known of every turn, what is felt only of those with a gold label.
+        """
         found = self.examples(conversation, task=task, demonstrations=demonstrations)
         return (example for example in found if example.target is not None)
+
+    def next_example(self, conversation: Conversation, speaker: str) -> Example:
+        """The example that asks what somebody will feel in the turn that comes next, which nobody has said yet.
+
+        ```
+        turn      0     1     2     3
+        speaker   Ada   Bob   Ada   Bob      a conversation of 3 turns: asks about turn 3, shows turns 0 to 2
+        ```
+
+        Args:
+            conversation: What was said so far.
+            speaker: Who speaks next; may be somebody who has not spoken yet.
+
+        Returns:
+            An example of task "prediction" whose turn is the conversation's length and whose target is None.
+
+        Raises:
+            UsageError: Nothing was said so far, nobody is named, or the wording has no words for prediction.
+
+        Example:
+            >>> spec = PromptSpec(labels=("joy", "anger"), wording="compact")
+            >>> print(spec.next_example(Conversation("c", (Utterance("Ada", "Done!"),)), "Bob").prompt)
+            Emotions: joy, anger.
+            A: Done!
+            B will feel:
+        """
+        if "prediction" not in self.tasks:
+            able = ", ".join(name for name, wording in WORDINGS.items() if "prediction" in wording.tasks)
+            raise UsageError(f"wording {self.wording!r} has no words for task 'prediction': choose one of {able}")
+        if not conversation.utterances:
+            raise UsageError(
+                f"conversation {conversation.id!r} has no turns to predict from: give one with at least one utterance"
+            )
+        if not speaker.strip():
+            raise UsageError(f"the next speaker is {speaker!r}: give the name of whoever speaks next")
+        unsaid = Utterance(speaker, "")
+        extended = Conversation(conversation.id, (*conversation.utterances, unsaid))
+        return self.example(extended, len(conversation), task="prediction")
 
     def _cast(self, conversation: Conversation) -> _Cast:
         speakers = conversation.speakers
@@ -147,9 +202,16 @@ class PromptSpec:
         # In a mixture only IEMOCAP's conversations have the speakers of the order.
         order = () if self.speaker_offsets and not set(self.speaker_order) & set(speakers) else self.speaker_order
         numbers = speaker_numbers(speakers, order=order, first=first)
+        wording = get_wording(self.wording)
+        if self.speakers == "name":
+            # A list in the order of first turns would tell who speaks in the first one.
+            listed = sorted(speakers) if wording.lists_speakers else speakers
+            return _Cast(numbers, {speaker: speaker for speaker in speakers}, tuple(listed))
+        names = {speaker: wording.number_style(numbers[speaker]) for speaker in speakers}
+        if not wording.lists_speakers:
+            return _Cast(numbers, names, tuple(names.values()))
         last = max([first + (len(order) or PUBLISHED_SPEAKERS), *(number + 1 for number in numbers.values())])
-        names = {number: get_wording(self.wording).number_style(number) for number in numbers.values()}
-        return _Cast(numbers, names, tuple(numbered(number) for number in range(first, last)))
+        return _Cast(numbers, names, tuple(map(wording.number_style, range(first, last))))
 
     def _example(
         self,
@@ -172,20 +234,19 @@ class PromptSpec:
             task=task,
             segments=wording.segments(scene, task),
             candidates=scene.speakers if who else self.labels,
-            target=numbered(cast.numbers[utterance.speaker]) if who else utterance.emotion,
+            target=cast.names[utterance.speaker] if who else utterance.emotion,
             demonstrations=shown,
         )
 
     def _scene(self, conversation: Conversation, target: int, cast: _Cast) -> Scene:
         def see(index: int) -> Turn:
             utterance = conversation.utterances[index]
-            number = cast.numbers[utterance.speaker]
-            name = utterance.speaker if self.speakers == "name" else cast.names[number]
-            return Turn(index=index, speaker=name, number=number, text=utterance.text)
+            speaker = utterance.speaker
+            return Turn(index=index, speaker=cast.names[speaker], number=cast.numbers[speaker], text=utterance.text)
 
         # A view: of a history without end, encoding looks at no more than the model can read.
         shown = Mapped(see, self.window.turns(target, len(conversation)))
-        return Scene(turns=shown, target=see(target), labels=self.labels, speakers=cast.listed)
+        return Scene(turns=shown, target=see(target), labels=self.labels, speakers=cast.candidates)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back."""
@@ -226,7 +287,7 @@ class PromptSpec:
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits that change with the spec, and with the words of its wording."""
+        """Twelve hexadecimal digits that change with the spec, and with its wording's words for recognition."""
         probe = Conversation("probe", (Utterance("B", "first"), Utterance("A", "second"), Utterance("B", "third")))
         shown = None if self.demonstrations is None else ((Demonstration("shown", "label"),),) * len(probe)
         rendered = [example.prompt for example in self.examples(probe, demonstrations=shown)]

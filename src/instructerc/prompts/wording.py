@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from instructerc.errors import UnknownNameError, UsageError
 from instructerc.prompts.demonstration import Demonstration, Placement
@@ -18,6 +18,9 @@ EXPERT = "Now you are expert of sentiment and emotional analysis."
 
 DEMONSTRATION = "Demonstration:"
 """The line above the demonstrations of the paper's Figure 2."""
+
+EVERY_TASK: tuple[Task, ...] = get_args(Task)
+"""The tasks of the method, recognition first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Scene:
         turns: The turns of the window, oldest first, the target among them; wordings need not look at them all.
         target: The turn that is asked about.
         labels: The emotions to choose from.
-        speakers: The speakers to choose from when who speaks is asked.
+        speakers: The speakers to choose from when who speaks is asked, as the prompt calls them.
         demonstrations: Labelled utterances to show, nearest first.
         placement: Where they stand.
     """
@@ -64,7 +67,7 @@ class Scene:
 
     @property
     def history(self) -> Sequence[Turn]:
-        """The turns before the target."""
+        """The turns before the target: all that a prompt of the auxiliary tasks may show."""
         return self.turns[: bisect_left(self.turns, self.target.index, key=lambda turn: turn.index)]
 
 
@@ -76,11 +79,13 @@ class Wording:
         name: What recipes call it.
         number_style: How it writes a numbered speaker.
         tasks: The tasks that it has words for.
+        lists_speakers: Whether its question about the speaker lists those to choose from.
     """
 
     name: str
     number_style: NumberStyle = numbered
     tasks: ClassVar[tuple[Task, ...]] = ("recognition",)
+    lists_speakers: ClassVar[bool] = False
 
     def segments(self, scene: Scene, task: Task) -> Segments:
         """The prompt that asks for `task`; its turns are rendered when they are looked at.
@@ -129,27 +134,28 @@ class ReleasedWording(Wording):
     turn         \t Speaker_0:"…"
     turn         \t Speaker_1:"…"
     statement    ␣### Please select the emotional label of < Speaker_1:"…"> from <happy, sad>:
+
+    prediction   ###Based on the above historical utterances, next utterance is spoken by <1>, please predict …:
+    speaker      Now you are expert of … Please select the Speaker label of the utterance <Speaker: …> from <…>:
     ```
+
+    A prediction shows the turns before the target, and at the first turn of a conversation is the main prompt, the
+    target with it; the question about the speaker is all of its prompt.
     """
 
-    tasks: ClassVar[tuple[Task, ...]] = ("recognition", "speaker_identification", "prediction")
+    tasks: ClassVar[tuple[Task, ...]] = EVERY_TASK
+    lists_speakers: ClassVar[bool] = True
 
     def _write(self, scene: Scene, task: Task) -> Segments:
         if task == "speaker_identification":
             return _question(self._who(scene))
         opening = (f"{EXPERT} ", "The following conversation noted between '### ###' involves several speakers. ### ")
-        history = scene.history
-        if task == "recognition" or not history:  # at the first turn the released code predicts with the main prompt
-            question = (
-                f" ### Please select the emotional label of <{self._say(scene.target)}> from <{scene.label_list}>:"
-            )
-            return self._prompt(opening, scene.turns, question)
-        number = scene.target.number
-        question = (
-            "###Based on the above historical utterances, next utterance is spoken by "
-            f"<{number}>, please predict the emotion states of <{number}> from <{scene.label_list}>:"
-        )
-        return self._prompt(opening, history, question)
+        if task == "prediction" and scene.target.index:
+            return self._prompt(opening, scene.history, self._next(scene))
+        # At a conversation's first turn the released code predicts with the main prompt.
+        turns = scene.turns if task == "recognition" else scene.turns[:1]
+        question = f" ### Please select the emotional label of <{self._say(scene.target)}> from <{scene.label_list}>:"
+        return self._prompt(opening, turns, question)
 
     def _line(self, turn: Turn) -> str:
         return f"\t{self._say(turn)}"
@@ -157,6 +163,14 @@ class ReleasedWording(Wording):
     @staticmethod
     def _say(turn: Turn) -> str:
         return f' {turn.speaker}:"{turn.text}"'
+
+    @staticmethod
+    def _next(scene: Scene) -> str:
+        number = scene.target.number
+        return (
+            "###Based on the above historical utterances, next utterance is spoken by "
+            f"<{number}>, please predict the emotion states of <{number}> from <{scene.label_list}>:"
+        )
 
     @staticmethod
     def _who(scene: Scene) -> str:
@@ -186,14 +200,36 @@ class PaperWording(Wording):
     statement      Please select the emotional label of < Speaker_1:"…" > from < happy, sad >.
     demonstration  \nDemonstration:\n<Speaker_1: “…” >: sad
     ```
+
+    The other tasks ask in the released sentences; a prediction shows the turns before the target, the question
+    about the speaker none:
+
+    ```
+    prediction     Based on the above historical utterances, next utterance is spoken by < Speaker_1 >, please …
+    speaker        Please select the Speaker label of the utterance < … > from < Speaker_0, Speaker_1 >.
+    ```
     """
 
-    def _write(self, scene: Scene, task: Task) -> Segments:  # noqa: ARG002 — recognition is the only task
+    tasks: ClassVar[tuple[Task, ...]] = EVERY_TASK
+    lists_speakers: ClassVar[bool] = True
+
+    def _write(self, scene: Scene, task: Task) -> Segments:
+        expert, target = f"{EXPERT}\n", scene.target
+        if task == "speaker_identification":
+            speakers = ", ".join(scene.speakers)
+            question = f"Please select the Speaker label of the utterance < {target.text} > from < {speakers} >."
+            return self._prompt((expert,), (), question)
+        opening = (expert, "Here is a conversation :\n")
+        if task == "prediction":
+            question = (
+                f"Based on the above historical utterances, next utterance is spoken by < {target.speaker} >, "
+                f"please predict the emotion states of < {target.speaker} > from < {scene.label_list} >."
+            )
+            return self._prompt(opening, scene.history, question)
         question = (
-            f'Please select the emotional label of < {scene.target.speaker}:"{scene.target.text}" > '
-            f"from < {scene.label_list} >."
+            f'Please select the emotional label of < {target.speaker}:"{target.text}" > from < {scene.label_list} >.'
         )
-        return self._prompt((f"{EXPERT}\n", "Here is a conversation :\n"), scene.turns, question)
+        return self._prompt(opening, scene.turns, question)
 
     def _line(self, turn: Turn) -> str:
         return f'{turn.speaker}:"{turn.text}"\n'
@@ -221,18 +257,39 @@ class CompactWording(Wording):
     demonstration  Example: …\nExample feels: sad\n
     statement      B feels:
     ```
+
+    The other tasks open with the same line and show the turns before the target, so that they share both with
+    recognition; who may be speaking is not listed:
+
+    ```
+    prediction     B will feel:
+    speaker        Who says: … =
+    ```
     """
 
+    tasks: ClassVar[tuple[Task, ...]] = EVERY_TASK
     number_style: NumberStyle = lettered
 
-    def _write(self, scene: Scene, task: Task) -> Segments:  # noqa: ARG002 — recognition is the only task
-        return self._prompt((f"Emotions: {scene.label_list}.\n",), scene.turns, self._question(scene.target))
+    def _write(self, scene: Scene, task: Task) -> Segments:
+        questions: Mapping[Task, Callable[[Turn], str]] = {
+            "recognition": self._question,
+            "speaker_identification": self._who,
+            "prediction": self._next,
+        }
+        turns = scene.turns if task == "recognition" else scene.history
+        return self._prompt((f"Emotions: {scene.label_list}.\n",), turns, questions[task](scene.target))
 
     def _line(self, turn: Turn) -> str:
         return f"{turn.speaker}: {turn.text}\n"
 
     def _question(self, target: Turn) -> str:
         return f"{target.speaker} feels:"
+
+    def _who(self, target: Turn) -> str:
+        return f"Who says: {target.text} ="
+
+    def _next(self, target: Turn) -> str:
+        return f"{target.speaker} will feel:"
 
     def _demonstrating(self, parts: Segments, scene: Scene) -> Segments:
         shown = _demonstrations([self._demonstration(item, scene) for item in scene.demonstrations])
@@ -252,6 +309,9 @@ class CompactRepeatedWording(CompactWording):
     ```
     demonstration  Emotion of Example: … = sad\n
     statement      Emotion of B: … =
+
+    prediction     Next emotion of B =
+    speaker        Who says: … =
     ```
 
     A causal model reads a turn before it has read what the question is; small ones gain from a second look.
@@ -259,6 +319,9 @@ class CompactRepeatedWording(CompactWording):
 
     def _question(self, target: Turn) -> str:
         return f"Emotion of {target.speaker}: {target.text} ="
+
+    def _next(self, target: Turn) -> str:
+        return f"Next emotion of {target.speaker} ="
 
     def _demonstration(self, shown: Demonstration, scene: Scene) -> str:  # noqa: ARG002 — says nothing of the target
         return f"{self._question(_as_turn(shown))} {shown.label}\n"

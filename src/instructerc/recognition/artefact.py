@@ -2,8 +2,9 @@
 
 ```
 model/
-├── artefact.json            backbone, adapter, prompt spec, recognition settings, corpus
-└── parameters.safetensors   the trained tensors; never a copy of the base model
+├── artefact.json            backbone, adapter, prompt spec, demonstrations, recognition settings, corpus
+├── parameters.safetensors   the trained tensors; never a copy of the base model; only where something was trained
+└── pool/                    the labelled utterances that prompts show; only where they show some
 ```
 """
 
@@ -20,15 +21,44 @@ from instructerc.assets import sha256_of, write_atomically
 from instructerc.backbones.adapters import PARAMETERS, AdapterSpec, attach, load_trained, save_trained
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import Attention, Dtype, Precision, load_backbone
+from instructerc.demonstrations.demonstrator import Demonstrator
+from instructerc.demonstrations.encoder import SentenceEncoder
+from instructerc.demonstrations.pairing import get_pairing
+from instructerc.demonstrations.pool_files import load_pool, save_pool
 from instructerc.errors import ArtefactError, UsageError
+from instructerc.prompts.example import Task
 from instructerc.prompts.spec import PromptSpec
 
 Mode = Literal["score", "generate"]
 """`score` compares all labels and gives probabilities; `generate` is the published greedy generation."""
 
 FILE = "artefact.json"
+POOL = "pool"
 FORMAT = 1
 """Raised when an older version of the package could no longer read the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemonstrationSource:
+    """How demonstrations are found; how many are shown, and where, stands in the prompt's spec.
+
+    Attributes:
+        pairing: Name of the pairing.
+        seed: Of pairings that draw.
+        encoder: Name of the sentence encoder.
+        encoder_revision: Its commit on the hub; None where there is none.
+        pool: Hash of the pool, whose folder lies beside the artefact.
+    """
+
+    pairing: str
+    seed: int
+    encoder: str
+    encoder_revision: str | None
+    pool: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of the five."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +75,8 @@ class Artefact:
         corpus: Name of the corpus that it was trained on.
         dtype: What its weights are held in, as `load_backbone` takes it.
         precision: What it computes in, as `load_backbone` takes it.
+        tasks: What it learned; nothing for a backbone as it came.
+        demonstrations: How the demonstrations of its prompts are found; None where they show none.
     """
 
     backbone: str
@@ -56,6 +88,8 @@ class Artefact:
     corpus: str = ""
     dtype: Dtype = "auto"
     precision: Precision = "auto"
+    tasks: tuple[Task, ...] = ("recognition",)
+    demonstrations: DemonstrationSource | None = None
 
     @property
     def training_dtype(self) -> Dtype:
@@ -65,7 +99,7 @@ class Artefact:
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back."""
-        return {
+        record: dict[str, Any] = {
             "format": FORMAT,
             "backbone": {"name": self.backbone, "revision": self.revision},
             "adapter": None if self.adapter is None else self.adapter.to_json(),
@@ -76,6 +110,12 @@ class Artefact:
             "dtype": self.dtype,
             "precision": self.precision,
         }
+        # Left out where they say nothing new: the hash of a model is what it was before these keys were there.
+        if self.tasks != ("recognition",):
+            record["tasks"] = list(self.tasks)
+        if self.demonstrations is not None:
+            record["demonstrations"] = self.demonstrations.to_json()
+        return record
 
     @classmethod
     def from_json(cls, record: Any) -> Artefact:
@@ -90,6 +130,7 @@ class Artefact:
             raise ArtefactError(
                 f"artefact format {record.get('format')!r} is not {FORMAT}: use the instructerc that wrote it"
             )
+        shown = record.get("demonstrations")
         try:
             return cls(
                 backbone=record["backbone"]["name"],
@@ -101,17 +142,23 @@ class Artefact:
                 corpus=record["corpus"],
                 dtype=record["dtype"],
                 precision=record["precision"],
+                tasks=tuple(record.get("tasks", ("recognition",))),
+                demonstrations=None if shown is None else DemonstrationSource(**shown),
             )
-        except (KeyError, TypeError, UsageError) as error:
+        except (KeyError, TypeError, AttributeError, UsageError) as error:
             raise ArtefactError(f"is incomplete ({error}): copy it again, or train again") from None
 
 
-def save_artefact(artefact: Artefact, backbone: Backbone, folder: Path) -> None:
+def save_artefact(
+    artefact: Artefact, backbone: Backbone, folder: Path, *, demonstrator: Demonstrator | None = None
+) -> None:
     """Writes a trained model. `artefact.json` comes last: a folder that has it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).unlink(missing_ok=True)
     if artefact.adapter is not None:
         save_trained(backbone, folder)
+    if demonstrator is not None:
+        save_pool(demonstrator.pool, folder / POOL)
     text = json.dumps(artefact.to_json(), ensure_ascii=False, indent=2)
     write_atomically(folder / FILE, text + "\n")
 
@@ -161,6 +208,46 @@ def load_artefact(
         load_trained(backbone, place)
         backbone.model.to(backbone.device).eval()
     return artefact, backbone, model_hash(artefact, place)
+
+
+def load_demonstrator(artefact: Artefact, folder: Path, *, allow_oracle: bool = False) -> Demonstrator | None:
+    """What finds the demonstrations of a model's prompts; None where they show none.
+
+    No vector of a conversation is kept on disk: what users recognise is theirs.
+
+    Args:
+        artefact: The model's.
+        folder: The folder that it lies in.
+        allow_oracle: Whether demonstrations may be chosen by the right answers, as an upper bound is measured.
+
+    Raises:
+        UsageError: They are chosen by the right answers, which nobody has in use, or sentence-transformers is missing.
+        ArtefactError: The pool is missing or another one, or was encoded by another encoder.
+    """
+    source, shown = artefact.demonstrations, artefact.prompt.demonstrations
+    if source is None or shown is None:
+        return None
+    pairing = get_pairing(source.pairing, seed=source.seed)
+    if pairing.leaks_gold and not allow_oracle:
+        raise UsageError(
+            f"{folder}: this model was measured with pairing {pairing.name!r}, which chooses demonstrations by the "
+            "right answers; in use there are none: train with demonstrations.pairing nearest"
+        )
+    if not (folder / POOL).is_dir():
+        raise ArtefactError(
+            f"{folder}: the prompts of this model show demonstrations, and its folder {POOL!r} is missing: copy the "
+            "whole folder of the model"
+        )
+    pool = load_pool(folder / POOL)
+    if pool.hash != source.pool:
+        raise ArtefactError(
+            f"{folder / POOL}: is pool {pool.hash}, the model was made with {source.pool}: copy the whole folder again"
+        )
+    encoder = SentenceEncoder(name=source.encoder, revision=source.encoder_revision)
+    try:
+        return Demonstrator(pool=pool, encoder=encoder, pairing=pairing, count=shown.count)
+    except UsageError as error:
+        raise ArtefactError(f"{folder / POOL}: {error}") from None
 
 
 def model_hash(artefact: Artefact, folder: Path) -> str:

@@ -12,11 +12,12 @@ from instructerc.backbones.batching import Batching, use_trees
 from instructerc.backbones.loading import Attention
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.conversation import Conversation
+from instructerc.demonstrations.demonstrator import Demonstrator
 from instructerc.errors import UsageError
-from instructerc.prompts.example import Example
+from instructerc.prompts.example import Example, Task
 from instructerc.prompts.spec import PromptSpec
 from instructerc.recognition.answers import read_answer
-from instructerc.recognition.artefact import Mode, load_artefact
+from instructerc.recognition.artefact import Mode, load_artefact, load_demonstrator, read_artefact
 from instructerc.recognition.cached_scoring import CachedScoring
 from instructerc.recognition.generation import GreedyGeneration
 from instructerc.recognition.predictions import TurnPrediction
@@ -43,6 +44,8 @@ class EmotionRecognizer:
         max_length: Longest sequence, in tokens; by default what the backbone can take.
         batching: Whether tokens that prompts share are computed once; `auto` does so where that is exact.
         model_hash: Names the model in every prediction.
+        demonstrator: Finds the demonstrations of a prompt that shows some.
+        tasks: What the model learned; empty for a backbone as it came, which may be asked anything.
 
     Example:
         ```python
@@ -59,6 +62,8 @@ class EmotionRecognizer:
     max_length: int | None = None
     batching: Batching = "auto"
     model_hash: str = ""
+    demonstrator: Demonstrator | None = None
+    tasks: tuple[Task, ...] = ()
     _encoder: PromptEncoder = field(init=False, repr=False)
     _prompt_hash: str = field(init=False, repr=False)
 
@@ -78,6 +83,7 @@ class EmotionRecognizer:
         batching: Batching = "auto",
         device: str | None = None,
         attention: Attention = "auto",
+        allow_oracle: bool = False,
     ) -> EmotionRecognizer:
         """Loads what a training has written.
 
@@ -88,11 +94,14 @@ class EmotionRecognizer:
             batching: Whether tokens that prompts share are computed once.
             device: Where to compute; by default the first accelerator, else the CPU.
             attention: How attention is computed; a model is not tied to what it was trained with.
+            allow_oracle: Whether demonstrations may be chosen by the right answers, as an upper bound is measured.
 
         Raises:
-            ArtefactError: The folder holds no trained model, or a damaged one.
+            ArtefactError: The folder holds no trained model, or a damaged one, or lacks the pool of demonstrations.
             BackboneError: Its backbone cannot be loaded.
+            UsageError: Demonstrations are chosen by the right answers, or sentence-transformers is missing.
         """
+        demonstrator = load_demonstrator(*read_artefact(Path(folder)), allow_oracle=allow_oracle)
         artefact, backbone, model_hash = load_artefact(Path(folder), device=device, attention=attention)
         return cls(
             backbone=backbone,
@@ -102,6 +111,8 @@ class EmotionRecognizer:
             batching=batching,
             max_length=artefact.max_length,
             model_hash=model_hash,
+            demonstrator=demonstrator,
+            tasks=() if artefact.adapter is None else artefact.tasks,
         )
 
     @property
@@ -142,6 +153,34 @@ class EmotionRecognizer:
         """
         return RecognitionSession(self, begun(id, conversation))
 
+    def predict_next(self, conversation: Conversation, speaker: str) -> TurnPrediction:
+        """What a speaker will feel at a turn that has not been said yet, from the history alone.
+
+        Args:
+            conversation: What was said so far.
+            speaker: Who speaks next; somebody who has not spoken yet is welcome.
+
+        Returns:
+            A row for the turn after the last, without text.
+
+        Raises:
+            UsageError: The model did not learn this, its wording has no words for it, or nothing was said yet.
+            PromptTooLongError: One turn alone is longer than the backbone can read.
+
+        Example:
+            ```python
+            next_turn = recognizer.predict_next(conversation, "Customer")
+            print(next_turn.emotion, next_turn.probabilities)
+            ```
+        """
+        if self.tasks and "prediction" not in self.tasks:
+            raise UsageError(
+                f"this model learned {', '.join(self.tasks)}, and not to predict the next emotion: train it with a "
+                "stage whose tasks are {recognition: 1, prediction: 0.1}"
+            )
+        (row,) = self.answer([self.prompt.next_example(conversation, speaker)])
+        return replace(row, speaker=speaker)
+
     def recognize_all(
         self, conversations: Iterable[Conversation], *, progress: Progress | None = None
     ) -> Iterator[tuple[TurnPrediction, ...]]:
@@ -162,13 +201,21 @@ class EmotionRecognizer:
     def _recognize_chunk(
         self, conversations: Sequence[Conversation], progress: Progress | None
     ) -> Iterator[tuple[TurnPrediction, ...]]:
-        examples = (example for conversation in conversations for example in self.prompt.examples(conversation))
-        rows = self._answer_slices(examples, progress)
+        rows = self._answer_slices(self._examples(conversations), progress)
         for conversation in conversations:
             yield tuple(
                 replace(next(rows), speaker=utterance.speaker, text=utterance.text)
                 for utterance in conversation.utterances
             )
+
+    def _examples(self, conversations: Sequence[Conversation]) -> Iterator[Example]:
+        if self.demonstrator is None:
+            for conversation in conversations:
+                yield from self.prompt.examples(conversation)
+            return
+        chosen = self.demonstrator.for_conversations(conversations, training=False)
+        for conversation, shown in zip(conversations, chosen, strict=True):
+            yield from self.prompt.examples(conversation, demonstrations=shown)
 
     def _answer_slices(self, examples: Iterator[Example], progress: Progress | None) -> Iterator[TurnPrediction]:
         """Answers in slices, since the prompts of one long conversation alone can fill the memory."""

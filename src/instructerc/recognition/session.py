@@ -128,7 +128,9 @@ class RecognitionSession:
         """
         conversation = self._with(speaker, text)
         turn = len(conversation) - 1
-        example = self._recognizer.prompt.example(conversation, turn)
+        finder = self._recognizer.demonstrator
+        shown = None if finder is None else finder.for_turn(conversation, turn)
+        example = self._recognizer.prompt.example(conversation, turn, demonstrations=shown)
         (encoded,) = self._recognizer.encode([example])
         statistics, shown_from = self._reading(conversation, example, encoded)
         try:
@@ -144,6 +146,14 @@ class RecognitionSession:
             shown_from=shown_from,
         )
         return row
+
+    def predict_next(self, speaker: str) -> TurnPrediction:
+        """What a speaker will feel at the next turn, before it is said; the session stays as it is.
+
+        Raises:
+            As `EmotionRecognizer.predict_next`.
+        """
+        return self._recognizer.predict_next(self.conversation, speaker)
 
     def release(self) -> None:
         """Frees the memory of keys and values; the next turn is read with all its history. Nothing else is lost."""

@@ -1,4 +1,4 @@
-"""The model card: what a trained model is, what it was measured at, and how to use it."""
+"""The model card: what a model is, what was trained of it, what it was measured at, and how to use it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from instructerc.corpora.catalog import SOURCES
-from instructerc.reporting.figures import interval_text, percent
+from instructerc.reporting.figures import interval_text, marked, percent
 from instructerc.reporting.markdown import class_table, escape
 from instructerc.reporting.report import Report
 
@@ -27,7 +27,7 @@ for turn in recognizer.recognize(conversation):
 _USE_PROMPTS = """\
 ## Use
 
-It learned from ready-made prompts, so it is asked with prompts of that kind, one `{"input": …, "target": …}` a line.
+Its prompts were ready-made, so it is asked with prompts of that kind, one `{"input": …, "target": …}` a line.
 
 ```python
 from pathlib import Path
@@ -41,6 +41,16 @@ for turn in recognizer.answer(read_prompts(Path("prompts.jsonl"), candidates=rec
 ```
 """
 
+_NO_USE = """\
+## No use
+
+Its demonstrations were chosen by the right answers, which nobody has in use: its figures are an upper bound of what
+demonstrations can do, and it answers no new conversation.
+"""
+
+_DEMONSTRATIONS = "Demonstrations"
+"""Heads the table of a report's provenance that tells of them."""
+
 
 def model_card(report: Report, artefact: Mapping[str, Any], *, ready_made: bool = False) -> str:
     """A model card in Markdown; every text of users is escaped.
@@ -48,41 +58,85 @@ def model_card(report: Report, artefact: Mapping[str, Any], *, ready_made: bool 
     Args:
         report: The run's report.
         artefact: `Artefact.to_json` of the model.
-        ready_made: Whether it learned from ready-made prompts, so that it knows no prompt of ours.
+        ready_made: Whether its prompts were ready-made, so that it knows no prompt of ours.
     """
-    source = SOURCES.get(str(artefact["corpus"]))
-    corpus = escape(source.title if source else str(artefact["corpus"]))
-    licence = source.licence if source else "that of your own data"
+    corpus, licence = _corpus(report, artefact)
+    shown = _demonstrations(report, artefact)
+    figure = marked(percent(report.main.weighted_f1), map(escape, report.marks))
     interval = f", {interval_text(report.main_interval)}" if report.main_interval else ""
     classes = "\n".join(class_table(report.main))
     return f"""# {escape(report.title)}
 
 Emotion recognition in conversation by the InstructERC method: reads a conversation, names the emotion of each turn.
 
-- Backbone: `{artefact["backbone"]["name"]}`; trained: {_trained(artefact)}
-- Corpus: {corpus} (licence of the data: {licence})
+- Backbone: `{artefact["backbone"]["name"]}`; {_trained(artefact, shown)}
+- {"Measured on" if artefact["adapter"] is None else "Corpus"}: {corpus} (licence of the data: {licence})
 - Labels: {", ".join(map(escape, artefact["prompt"]["labels"]))}
-- Weighted F1 on its {escape(report.main_split)} split: {percent(report.main.weighted_f1)}{interval}
+- Weighted F1 on its {escape(report.main_split)} split: {figure}{interval}
 
 {classes}
 
-{_USE_PROMPTS if ready_made else _USE}
-## Limits
+{_use(shown, ready_made=ready_made)}
+{_pool(shown, corpus, licence)}## Limits
 
-It knows the labels above and nothing else, and what it learned is how people speak in {corpus}. Figures on other
+It knows the labels above and nothing else, and {_learned(artefact, corpus)}. Figures on other
 conversations will be lower; measure them on labelled turns of your own before you rely on it. A prediction is a guess
 about words, not knowledge of what a person feels.
 {"" if ready_made else _prompt(artefact)}"""
 
 
-def _prompt(artefact: Mapping[str, Any]) -> str:
-    return f"\n## Prompt\n\n```json\n{json.dumps(artefact['prompt'], ensure_ascii=False, indent=2)}\n```\n"
+def _corpus(report: Report, artefact: Mapping[str, Any]) -> tuple[str, str]:
+    """Names and licences of the data, as Markdown; the name of a mixture is those of its corpora, joined by +."""
+    name = str(artefact["corpus"])
+    parts = {part: SOURCES.get(part) for part in (name.split("+") if report.sources else [name])}
+    titles = {part: escape(source.title if source else part) for part, source in parts.items()}
+    licences = {part: source.licence if source else "that of your own data" for part, source in parts.items()}
+    if len(parts) == 1:
+        return titles[name], licences[name]
+    return " + ".join(titles.values()), ", ".join(f"{escape(part)}: {licence}" for part, licence in licences.items())
 
 
-def _trained(artefact: Mapping[str, Any]) -> str:
+def _demonstrations(report: Report, artefact: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What is known of the demonstrations that its prompts show; None where they show none."""
+    recorded, told = artefact.get("demonstrations"), report.provenance.get(_DEMONSTRATIONS)
+    return None if recorded is None and told is None else {**(recorded or {}), **(told or {})}
+
+
+def _trained(artefact: Mapping[str, Any], shown: Mapping[str, Any] | None) -> str:
     adapter = artefact["adapter"]
     if adapter is None:
-        return "nothing"
+        return f"not trained: {'zero-shot' if shown is None else 'few-shot'}"
     if adapter["method"] == "all":
-        return "all parameters"
-    return f"LoRA, rank {adapter['rank']}, alpha {adapter['alpha']}"
+        return "trained: all parameters"
+    return f"trained: LoRA, rank {adapter['rank']}, alpha {adapter['alpha']}"
+
+
+def _learned(artefact: Mapping[str, Any], corpus: str) -> str:
+    if artefact["adapter"] is None:
+        return f"it was only asked, not trained: its figures say what the backbone makes of {corpus}"
+    return f"what it learned is how people speak in {corpus}"
+
+
+def _use(shown: Mapping[str, Any] | None, *, ready_made: bool) -> str:
+    if shown is not None and shown.get("pairing") == "oracle":
+        return _NO_USE
+    return _USE_PROMPTS if ready_made else _USE
+
+
+def _pool(shown: Mapping[str, Any] | None, corpus: str, licence: str) -> str:
+    if shown is None:
+        return ""
+    entries = shown.get("entries")
+    number = "labelled utterances" if entries is None else f"{escape(str(entries))} labelled utterances"
+    return f"""## Demonstrations
+
+Its prompts show labelled utterances as examples, and **this folder carries the pool that they are taken from**: in
+`pool/` lie {number}, word for word, of the training split of {corpus}, or of the table that its recipe named instead.
+Who gets this folder gets these texts. Before you pass it on, make sure that their licence ({licence}) and the privacy
+of the people who wrote or spoke them allow it.
+
+"""
+
+
+def _prompt(artefact: Mapping[str, Any]) -> str:
+    return f"\n## Prompt\n\n```json\n{json.dumps(artefact['prompt'], ensure_ascii=False, indent=2)}\n```\n"

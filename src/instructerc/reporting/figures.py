@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from instructerc.evaluation import Interval, Metric
+
+if TYPE_CHECKING:
+    from instructerc.prompts.example import Task
+    from instructerc.reporting.report import Curves
 
 METRIC_TITLES: dict[Metric, str] = {
     "weighted_f1": "Weighted F1",
@@ -15,6 +20,13 @@ METRIC_TITLES: dict[Metric, str] = {
     "macro_f1_without_neutral": "Macro F1 without neutral",
 }
 """What each metric is called in a heading."""
+
+JUDGED: dict[Task, str] = {
+    "recognition": "",
+    "speaker_identification": " over speakers",
+    "prediction": " over emotions of the next turn",
+}
+"""What follows the title of a metric where it judges a task other than recognition."""
 
 OUTSIDE = "(outside)"
 """Heads the column of answers outside the label set."""
@@ -62,6 +74,42 @@ def interval_text(interval: Interval) -> str:
     return f"{percent(interval.low)} to {percent(interval.high)} ({share} % bootstrap interval, {drawn})"
 
 
+def marked(figure: str, marks: Iterable[str]) -> str:
+    """A figure and, right beside it, what makes it no ordinary result.
+
+    Example:
+        >>> marked("69.15", ["test-selected epoch", "leaks: published"]), marked("69.15", [])
+        ('69.15 (test-selected epoch; leaks: published)', '69.15')
+    """
+    texts = "; ".join(marks)
+    return f"{figure} ({texts})" if texts else figure
+
+
+def validation_title(curves: Curves) -> str:
+    """What the figure that chooses the epoch of a stage is called.
+
+    Example:
+        >>> from instructerc.reporting.report import Curves
+        >>> validation_title(Curves()), validation_title(Curves(task="speaker_identification"))
+        ('Weighted F1 on validation', 'Weighted F1 over speakers on validation')
+    """
+    return f"{METRIC_TITLES[curves.metric]}{JUDGED[curves.task]} on {curves.split}"
+
+
+def stage_text(curves: Curves) -> str:
+    """Which epoch of a stage was kept, and what it was measured at.
+
+    Example:
+        >>> from instructerc.reporting.report import Curves
+        >>> stage_text(Curves(validation=((1, 0.5), (2, 0.875)), best_epoch=2, task="speaker_identification"))
+        'epoch 2 kept, Weighted F1 over speakers on validation 87.50'
+    """
+    kept = "no epoch named as kept" if curves.best_epoch is None else f"epoch {curves.best_epoch:g} kept"
+    if curves.best is None:
+        return f"{kept}, not measured on {curves.split}"
+    return f"{kept}, {validation_title(curves)} {percent(curves.best)}"
+
+
 def chance(p_value: float) -> str:
     """A p-value with three decimals.
 
@@ -73,7 +121,24 @@ def chance(p_value: float) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value of a provenance table, as text; a dash for what is not known."""
+    """A value of a provenance table, as text; a dash for what is not known.
+
+    A number that somebody chose is short, and stands there as it is; one that was computed may have 17 digits, of
+    which six are shown.
+
+    Example:
+        >>> value_text(0.00035), value_text(4021 / 9000), value_text(["a", True]), value_text(None)
+        ('0.00035', '0.446778', 'a, yes', '–')
+    """
     if value is None or value == "":
         return "–"
-    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return ("no", "yes")[value]
+    if isinstance(value, list | tuple):
+        return ", ".join(map(value_text, value)) or "–"
+    text = str(value)
+    return f"{value:.6g}" if isinstance(value, float) and len(text) > _EXACT else text
+
+
+_EXACT = 10
+"""Characters up to which a number is shown in full."""

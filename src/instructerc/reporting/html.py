@@ -9,7 +9,15 @@ from typing import Any
 
 from instructerc import __version__
 from instructerc.evaluation import Interval, Scores
-from instructerc.reporting.figures import METRIC_TITLES, interval_text, percent, points, value_text
+from instructerc.reporting.figures import (
+    METRIC_TITLES,
+    interval_text,
+    percent,
+    points,
+    stage_text,
+    validation_title,
+    value_text,
+)
 from instructerc.reporting.palette import palette
 from instructerc.reporting.plots import DARK, LIGHT, curves_png
 from instructerc.reporting.report import Curves, Report
@@ -37,7 +45,7 @@ def render_html(report: Report) -> str:
         tiles=list(_tiles(report.main)),
         matrix=list(_matrix(report.main)),
         any_outside=any(report.main.outside),
-        curves=None if report.curves is None else _curves(report.curves),
+        course=list(_course(report)),
         percent=percent,
         points=points,
         value_text=value_text,
@@ -82,11 +90,20 @@ def _matrix(scores: Scores) -> Iterator[tuple[str, list[dict[str, Any]], int]]:
         yield label, cells, total
 
 
+def _course(report: Report) -> Iterator[dict[str, Any]]:
+    """The stages of the training, the last one last; it needs no heading where it is the only one."""
+    for name, curves in report.stages.items():
+        yield {"heading": f"Stage {name}: {stage_text(curves)}", "curves": curves, **_curves(curves)}
+    if report.curves is not None:
+        heading = f"Last stage: {stage_text(report.curves)}" if report.stages else ""
+        yield {"heading": heading, "curves": report.curves, **_curves(report.curves)}
+
+
 def _curves(curves: Curves) -> dict[str, str]:
-    metric = METRIC_TITLES[curves.metric]
+    metric = validation_title(curves)
     text = f"Training loss over {len(curves.loss)} logged steps"
     if curves.validation:
-        text += f"; {metric} on validation over {len(curves.validation)} epochs, as the table below"
+        text += f"; {metric} over {len(curves.validation)} epochs, as the table below"
     return {
         "light": _data_address(curves_png(curves, theme=LIGHT)),
         "dark": _data_address(curves_png(curves, theme=DARK)),

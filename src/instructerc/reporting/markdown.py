@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 
 from instructerc.evaluation import Scores
-from instructerc.reporting.figures import METRIC_TITLES, OUTSIDE, interval_text, percent, points, value_text
+from instructerc.reporting.figures import (
+    METRIC_TITLES,
+    OUTSIDE,
+    interval_text,
+    marked,
+    percent,
+    points,
+    stage_text,
+    value_text,
+)
 from instructerc.reporting.report import Report, WrongTurn
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@-])")
@@ -38,18 +47,21 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"# {escape(report.title)}"
     if report.summary:
         yield from ("", escape(report.summary))
-    yield from ("", f"**{METRIC_TITLES[metric]} on {escape(report.main_split)}: {percent(main.value(metric))}**")
+    headline = marked(percent(main.value(metric)), map(escape, report.marks))
+    yield from ("", f"**{METRIC_TITLES[metric]} on {escape(report.main_split)}: {headline}**")
     if interval is not None:
         yield from ("", interval_text(interval))
     if report.notices:
         yield from ("", *(f"> **Note:** {escape(notice)}\n>" for notice in report.notices))
-    yield from ("", *_table(_SCORES_HEAD, [_scores_row(split, scores) for split, scores in report.scores.items()]))
+    yield from ("", *_splits(report))
     if report.baselines:
         yield from ("", "## Beside the baselines", "", *_baselines(report))
+    if report.sources:
+        yield from ("", "## Each corpus", "", *_sources(report))
     yield from ("", "## Each emotion", "", *class_table(main))
     yield from ("", "## Where the errors go", "", "Rows: gold; columns: recognised.", "", *_confusion(main))
-    if report.curves is not None:
-        yield from ("", "## How the training went", "", "![Training loss and validation figure](curves.png)")
+    if report.stages or report.curves is not None:
+        yield from ("", "## How the training went", *_course(report))
     if report.examples:
         yield from ("", "## Wrong turns", "", *(line for example in report.examples for line in _example(example)))
     for heading, table in report.provenance.items():
@@ -57,19 +69,43 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", f"## {escape(heading)}", "", *_table(("Name", "Value"), rows, numbers=False))
 
 
-_SCORES_HEAD = ("Split", "Turns", "Weighted F1", "Macro F1", "Micro F1", "Micro F1 without neutral", "Accuracy")
+def _splits(report: Report) -> Iterator[str]:
+    rows = []
+    for split, scores in report.scores.items():
+        name = marked(escape(split), map(escape, report.marks if split == report.main_split else ()))
+        without = scores.micro_f1_without_neutral
+        figures = (scores.weighted_f1, scores.macro_f1, scores.micro_f1, without, scores.accuracy)
+        rows.append((name, str(scores.support), *map(percent, figures)))
+    head = ("Split", "Turns", "Weighted F1", "Macro F1", "Micro F1", "Micro F1 without neutral", "Accuracy")
+    return _table(head, rows)
 
 
-def _scores_row(split: str, scores: Scores) -> tuple[str, ...]:
-    figures = (scores.weighted_f1, scores.macro_f1, scores.micro_f1, scores.micro_f1_without_neutral, scores.accuracy)
-    return (escape(split), str(scores.support), *(percent(figure) for figure in figures))
+def _sources(report: Report) -> Iterator[str]:
+    rows = [
+        (escape(name), str(scores.support), *map(percent, (scores.weighted_f1, scores.macro_f1, scores.accuracy)))
+        for name, scores in report.sources.items()
+    ]
+    split = marked(escape(report.main_split), map(escape, report.marks))
+    yield f"On {split}; each corpus is judged over the labels that it can carry."
+    yield ""
+    yield from _table(("Corpus", "Turns", "Weighted F1", "Macro F1", "Accuracy"), rows)
+
+
+def _course(report: Report) -> Iterator[str]:
+    stages = [f"- Stage {escape(name)}: {stage_text(curves)}" for name, curves in report.stages.items()]
+    if stages:
+        yield from ("", *stages)
+    if report.curves is not None:
+        if stages:
+            yield f"- Last stage: {stage_text(report.curves)}"
+        yield from ("", "![Training loss and validation figure](curves.png)")
 
 
 def _baselines(report: Report) -> Iterator[str]:
     def row(name: str, scores: Scores, ahead: str) -> tuple[str, ...]:
         return (name, percent(scores.weighted_f1), percent(scores.macro_f1), percent(scores.accuracy), ahead)
 
-    rows = [row("**This model**", report.main, "")]
+    rows = [row(marked("**This model**", map(escape, report.marks)), report.main, "")]
     for name, scores in report.baselines.items():
         rows.append(row(escape(name), scores, points(report.main.weighted_f1 - scores.weighted_f1)))
     return _table(("System", "Weighted F1", "Macro F1", "Accuracy", "Model ahead by"), rows)

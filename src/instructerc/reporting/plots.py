@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instructerc.evaluation import Scores
-from instructerc.reporting.figures import METRIC_TITLES, OUTSIDE
+from instructerc.reporting.figures import OUTSIDE, validation_title
 from instructerc.reporting.report import Curves
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def _validation(axes: Axes, curves: Curves, theme: Theme) -> None:
         axes.margins(x=0.12, y=0.25)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
-    title = f"{METRIC_TITLES[curves.metric]} on validation"
-    axes.set_title(title, color=theme.ink, fontsize=11, loc="left")
+    axes.set_title(validation_title(curves), color=theme.ink, fontsize=11, loc="left")
 
 
 def _finite(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from instructerc.conversation import Utterance
+from instructerc.conversation import Split, Utterance
 from instructerc.errors import ArtefactError, UsageError
 from instructerc.evaluation import (
     Interval,
@@ -18,6 +18,7 @@ from instructerc.evaluation import (
     interval_of_rows,
     notices_of_rows,
 )
+from instructerc.prompts.example import Task
 from instructerc.recognition.predictions import TurnPrediction
 
 FORMAT = 1
@@ -62,19 +63,28 @@ class WrongTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """How a training went.
+    """How a stage of a training went.
 
     Attributes:
         loss: Pairs of step and training loss.
-        validation: Pairs of epoch and figure on the validation split, a fraction.
+        validation: Pairs of epoch and figure on the split that chooses the epoch, a fraction.
         metric: Which figure.
         best_epoch: The epoch that was kept.
+        task: What the figure judges the answers to; the weighted F1 of speaker identification is one over speakers.
+        split: The split that chooses the epoch; another than validation makes no ordinary result, and wants a mark.
     """
 
     loss: tuple[tuple[float, float], ...] = ()
     validation: tuple[tuple[float, float], ...] = ()
     metric: Metric = "weighted_f1"
     best_epoch: float | None = None
+    task: Task = "recognition"
+    split: Split = "validation"
+
+    @property
+    def best(self) -> float | None:
+        """The figure of the epoch that was kept; None where it was not measured."""
+        return dict(self.validation).get(self.best_epoch) if self.best_epoch is not None else None
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back; a value that is no number becomes null."""
@@ -85,7 +95,7 @@ class Curves:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Curves:
-        """Reads what `to_json` wrote."""
+        """Reads what `to_json` wrote; a record without a task or split is older, and of recognition on validation."""
         values = dict(record)
         for name in ("loss", "validation"):
             values[name] = tuple((at, math.nan if value is None else value) for at, value in record[name])
@@ -102,7 +112,12 @@ class Report:
         summary: A sentence under the title.
         intervals: Intervals of the same splits.
         baselines: Scores of baselines on the main split, by the name that people shall read.
-        curves: How the training went.
+        sources: Scores of the main split of a mixture for each corpus, over the labels that it can carry
+            (`evaluate_by_source`); empty where there is one corpus.
+        marks: What makes its figures no ordinary results, in a few words: "test-selected epoch". They are shown
+            wherever the headline figure is.
+        curves: How the training went; where it had several stages, the last of them.
+        stages: How the earlier stages went, by name, in their order.
         examples: Turns of the main split that were recognised wrongly.
         notices: What a reader must know before believing a figure.
         provenance: Where the figures come from: tables by heading, each from name to value.
@@ -116,7 +131,10 @@ class Report:
     summary: str = ""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     baselines: Mapping[str, Scores] = field(default_factory=dict)
+    sources: Mapping[str, Scores] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
     curves: Curves | None = None
+    stages: Mapping[str, Curves] = field(default_factory=dict)
     examples: tuple[WrongTurn, ...] = ()
     notices: tuple[str, ...] = ()
     provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -155,7 +173,10 @@ class Report:
             "scores": {split: scores.to_json() for split, scores in self.scores.items()},
             "intervals": {split: interval.to_json() for split, interval in self.intervals.items()},
             "baselines": {name: scores.to_json() for name, scores in self.baselines.items()},
+            "sources": {name: scores.to_json() for name, scores in self.sources.items()},
+            "marks": list(self.marks),
             "curves": None if self.curves is None else self.curves.to_json(),
+            "stages": {name: curves.to_json() for name, curves in self.stages.items()},
             "examples": [example.to_json() for example in self.examples],
             "provenance": {
                 heading: {name: _plain(value) for name, value in table.items()}
@@ -165,7 +186,7 @@ class Report:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Report:
-        """Reads what `to_json` wrote.
+        """Reads what `to_json` wrote; a record without sources, marks and stages is older, and has none.
 
         Raises:
             ArtefactError: Another version of this package wrote it.
@@ -182,7 +203,10 @@ class Report:
             scores={split: Scores.from_json(scores) for split, scores in record["scores"].items()},
             intervals={split: Interval(**interval) for split, interval in record["intervals"].items()},
             baselines={name: Scores.from_json(scores) for name, scores in record["baselines"].items()},
+            sources={name: Scores.from_json(scores) for name, scores in record.get("sources", {}).items()},
+            marks=tuple(record.get("marks", ())),
             curves=None if curves is None else Curves.from_json(curves),
+            stages={name: Curves.from_json(stage) for name, stage in record.get("stages", {}).items()},
             examples=tuple(WrongTurn.from_json(example) for example in record["examples"]),
             provenance=record["provenance"],
         )
@@ -275,6 +299,8 @@ def _wrong_turn(row: TurnPrediction, conversation: Sequence[TurnPrediction], con
 
 def _plain(value: Any) -> Any:
     """What JSON can hold: paths, versions and the like become text, and so does a number that is none."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     exact = value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
     return value if exact else str(value)
 

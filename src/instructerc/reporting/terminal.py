@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,25 +10,54 @@ from rich.text import Text
 
 from instructerc.evaluation import Comparison, Interval, Scores
 from instructerc.reporting.conversation_text import visible
-from instructerc.reporting.figures import METRIC_TITLES, OUTSIDE, chance, interval_text, percent, points
+from instructerc.reporting.figures import METRIC_TITLES, OUTSIDE, chance, interval_text, marked, percent, points
 from instructerc.reporting.palette import Mark, palette
+from instructerc.reporting.report import Report
+
+_AVERAGES = ("Weighted F1", "Macro F1", "Accuracy")
 
 
-def scores_view(scores: Scores, *, interval: Interval | None = None, notices: Sequence[str] = ()) -> RenderableType:
-    """The headline, the other averages, each emotion, and the confusion matrix.
+def report_view(report: Report) -> RenderableType:
+    """The main split of a report, with everything that must be known beside its figures.
+
+    Args:
+        report: What to show.
+    """
+    return scores_view(
+        report.main,
+        interval=report.main_interval,
+        notices=report.notices,
+        marks=report.marks,
+        sources=report.sources,
+    )
+
+
+def scores_view(
+    scores: Scores,
+    *,
+    interval: Interval | None = None,
+    notices: Sequence[str] = (),
+    marks: Sequence[str] = (),
+    sources: Mapping[str, Scores] | None = None,
+) -> RenderableType:
+    """The headline, the other averages, each corpus of a mixture, each emotion, and the confusion matrix.
 
     Args:
         scores: What to show.
         interval: Of the headline; without one the headline is the weighted F1.
         notices: What must be known beside the figures.
+        marks: What makes the figures no ordinary results; it stands in the headline.
+        sources: Scores of each corpus of a mixture.
     """
     metric = "weighted_f1" if interval is None else interval.metric
-    headline = Text.assemble((f"{METRIC_TITLES[metric]} {percent(scores.value(metric))}", "bold"))
+    figure = marked(percent(scores.value(metric)), map(visible, marks))
+    headline = Text.assemble((f"{METRIC_TITLES[metric]} {figure}", "bold"))
     if interval is not None:
         headline.append(f"   {interval_text(interval)}", style="dim")
     others = "   ".join(f"{title} {figure}" for title, figure in _others(scores, metric))
     shown = [Text(f"Note: {visible(notice)}", style="yellow") for notice in notices]
-    return Group(headline, Text(others), *shown, Text(), _classes(scores), Text(), _confusion(scores))
+    corpora: list[RenderableType] = [Text(), _sources(sources)] if sources else []
+    return Group(headline, Text(others), *shown, *corpora, Text(), _classes(scores), Text(), _confusion(scores))
 
 
 def comparison_view(comparison: Comparison, *, first: str, second: str) -> RenderableType:
@@ -42,7 +71,7 @@ def comparison_view(comparison: Comparison, *, first: str, second: str) -> Rende
     metric = comparison.paired.interval.metric
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("System", overflow="fold")  # two paths often differ at their ends only
-    for title in ("Weighted F1", "Macro F1", "Accuracy"):
+    for title in _AVERAGES:
         table.add_column(title, justify="right")
     for name, scores in ((first, comparison.first), (second, comparison.second)):
         figures = (scores.weighted_f1, scores.macro_f1, scores.accuracy)
@@ -84,6 +113,17 @@ def _others(scores: Scores, metric: str) -> list[tuple[str, str]]:
     if scores.calibration_error is not None:
         figures.append(("Calibration error", percent(scores.calibration_error)))
     return [*figures, ("Turns", str(scores.support))]
+
+
+def _sources(sources: Mapping[str, Scores]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("Corpus", overflow="fold")
+    for title in ("Turns", *_AVERAGES):
+        table.add_column(title, justify="right")
+    for name, scores in sources.items():
+        figures = (scores.weighted_f1, scores.macro_f1, scores.accuracy)
+        table.add_row(Text(visible(name)), str(scores.support), *(percent(figure) for figure in figures))
+    return table
 
 
 def _classes(scores: Scores) -> Table:

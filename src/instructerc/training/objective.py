@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def weighted_loss(backbone: Backbone, model: Any, batch: MicroBatch) -> torch.Tensor:
+_SURE = 1e-12
+"""Least (1 - p) of the focal loss: the slope of a power below 1 is infinite at 0, and times a loss of 0 no number."""
+
+
+def weighted_loss(backbone: Backbone, model: Any, batch: MicroBatch, *, focal_gamma: float = 0.0) -> torch.Tensor:
     """The sum over the batch's answer tokens of weight times negative log-likelihood, a scalar.
+
+    With γ > 0 a token of probability p counts (1 - p)^γ of that (focal loss, Lin et al., ICCV 2017).
 
     Divide by the weights of the whole step (not of this batch) and add up: the gradient is then the same however
     the step was cut.
@@ -22,12 +28,16 @@ def weighted_loss(backbone: Backbone, model: Any, batch: MicroBatch) -> torch.Te
         backbone: Says what the forward pass takes, and how precisely to compute.
         model: The model itself, or what a launcher wrapped around it.
         batch: On the model's device. Shapes as in `MicroBatch`; V words.
+        focal_gamma: γ of the focal loss; 0 is the plain one.
     """
     import torch
 
     with backbone.computing():
         logits = _row_logits(backbone, model, batch) if batch.positions is not None else _last(backbone, model, batch)
     losses = torch.nn.functional.cross_entropy(logits.float(), batch.targets.flatten(), reduction="none")
+    if focal_gamma:
+        # -expm1(-x) is 1 - p without the rounding that makes a sure token's power less than nothing.
+        losses = losses * (-torch.expm1(-losses)).clamp_min(_SURE) ** focal_gamma
     return (losses * batch.weights.flatten()).sum()
 
 

@@ -38,6 +38,7 @@ class TrainingSettings:
         early_stopping: Epochs without a better validation score after which training ends; None never ends it.
         gradient_checkpointing: Computes activations twice, to save memory.
         loss_weighting: What the tokens of an answer count.
+        focal_gamma: Power of the focal loss; 0 is the plain loss.
         save_every: Optimiser steps between checkpoints, besides the one at the end of each epoch.
         tracking: Where curves go besides `curves.jsonl`.
         keep: Whether only the best epoch's model is kept, or every epoch's too.
@@ -60,6 +61,7 @@ class TrainingSettings:
     early_stopping: int | None = None
     gradient_checkpointing: bool = False
     loss_weighting: LossWeighting = "answer"
+    focal_gamma: float = 0.0
     save_every: int | None = None
     tracking: tuple[str, ...] = ("tensorboard",)
     keep: Keep = "best"
@@ -77,6 +79,8 @@ class TrainingSettings:
             raise UsageError(
                 f"training: grouping is {self.grouping!r}: choose one of {', '.join(get_args(GroupingName))}"
             )
+        if not 0 <= self.focal_gamma < float("inf"):
+            raise UsageError(f"training: focal_gamma is {self.focal_gamma}: give a number from 0")
         for name in ("epochs", "batch_size", "part_size", "micro_batch", "row_tokens"):
             number = getattr(self, name)
             if number is not None and number < 1:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from instructerc.backbones.adapters import AdapterSpec, attach
+from instructerc.backbones.adapters import AdapterSpec, attach, load_trained
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.tokens import EncodedExample
+from instructerc.demonstrations.demonstrator import Demonstrator
 from instructerc.errors import TrainingError, UnknownLabelError
 from instructerc.evaluation import evaluate
 from instructerc.prompts.example import Example
@@ -84,6 +85,17 @@ class StageResult:
     workload: Workload
     cut_prompts: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `from_json` takes back; the folder is left out, since it may be moved."""
+        record = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "folder"}
+        return {**record, "best": dict(self.best), "curves": list(self.curves), "workload": self.workload.to_json()}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any], folder: Path) -> StageResult:
+        """Reads what `to_json` wrote, of a stage in this folder."""
+        workload = Workload.from_json(record["workload"])
+        return cls(**{**record, "curves": tuple(record["curves"]), "workload": workload, "folder": folder})
+
 
 def train_stage(
     backbone: Backbone,
@@ -94,6 +106,8 @@ def train_stage(
     train: Sequence[Example],
     validation: Sequence[Example],
     neutral: str | None = None,
+    start: Path | None = None,
+    demonstrator: Demonstrator | None = None,
     recognition_batch: int = 16,
     resume: bool = False,
     watcher: Watcher | None = None,
@@ -106,8 +120,10 @@ def train_stage(
         settings: The numbers.
         folder: Where model, checkpoints and curves go.
         train: Examples with targets.
-        validation: Examples with targets; without any, the last epoch is kept.
+        validation: Examples of one task, with targets; without any, the last epoch is kept.
         neutral: The label that means "no emotion".
+        start: Folder of the model that an earlier stage ended with; None starts from the backbone as it came.
+        demonstrator: What found the demonstrations of the examples; saved with the model.
         recognition_batch: Prompts at once in validation.
         resume: Go on from the last whole checkpoint, where there is one.
         watcher: Is told how it goes on.
@@ -123,6 +139,8 @@ def train_stage(
     adapter = _require_trainable(artefact, train, validation)
     set_seed(settings.seed)  # before the adapters draw their first weights
     attach(backbone, adapter)
+    if start is not None:
+        load_trained(backbone, start)
     recognizer = EmotionRecognizer(
         backbone=backbone,
         prompt=artefact.prompt,
@@ -140,7 +158,7 @@ def train_stage(
         watcher.note(line)
     checkpoint = _start(folder, resume=resume)
     curves = Curves.resume(folder / "curves.jsonl", step=step_of(checkpoint) if checkpoint else 0)
-    keeper = _Keeper(artefact, backbone, folder, settings.keep, curves, watcher)
+    keeper = _Keeper(artefact, backbone, demonstrator, folder, settings.keep, curves, watcher)
     _run(backbone, dataset, settings, keeper, validate=validate, checkpoint=checkpoint)
     best = curves.best
     return StageResult(
@@ -203,11 +221,13 @@ class _Validation:
 
     def __call__(self) -> Mapping[str, float]:
         rows = self.recognizer.answer_encoded(self.examples, self.encoded)
+        # Who may have spoken differs from conversation to conversation.
+        labels = tuple(dict.fromkeys(name for example in self.examples for name in example.candidates))
         scores = evaluate(
             golds=[row.gold or "" for row in rows],
             predictions=[row.emotion for row in rows],
-            labels=self.examples[0].candidates,
-            neutral=self.neutral,
+            labels=labels,
+            neutral=self.neutral if self.neutral in labels else None,
             out_of_label=[row.out_of_label for row in rows],
         )
         return {"weighted_f1": scores.weighted_f1, "macro_f1": scores.macro_f1, "accuracy": scores.accuracy}
@@ -219,6 +239,7 @@ class _Keeper:
 
     artefact: Artefact
     backbone: Backbone
+    demonstrator: Demonstrator | None
     folder: Path
     keep: Keep
     curves: Curves
@@ -227,10 +248,21 @@ class _Keeper:
     def epoch_done(self, epoch: int, best: bool) -> None:
         figures = self.curves.evaluations[-1]["validation"] if self.curves.evaluations else {}
         if best:
-            _keep(self.artefact, self.backbone, self.folder / MODEL)
+            self._keep(self.folder / MODEL)
         if self.keep == "all":
-            _keep(self.artefact, self.backbone, self.folder / "epochs" / f"epoch-{epoch}")
+            self._keep(self.folder / "epochs" / f"epoch-{epoch}")
         self.watcher.validated(epoch, figures, best=best)
+
+    def _keep(self, folder: Path) -> None:
+        """Puts a model where another may stand, never half of each.
+
+        It comes before the epoch's checkpoint: after a kill in here, a resume does the epoch's end again.
+        """
+        fresh = folder.with_name(folder.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        save_artefact(self.artefact, self.backbone, fresh, demonstrator=self.demonstrator)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
 
 
 def _start(folder: Path, *, resume: bool) -> Path | None:
@@ -243,15 +275,3 @@ def _start(folder: Path, *, resume: bool) -> Path | None:
     checkpoint = last_checkpoint(checkpoints)
     remove_after(checkpoints, step_of(checkpoint) if checkpoint else -1)
     return checkpoint
-
-
-def _keep(artefact: Artefact, backbone: Backbone, folder: Path) -> None:
-    """Puts a model where another may stand, never half of each.
-
-    It comes before the epoch's checkpoint: after a kill in here, a resume does the epoch's end again.
-    """
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    save_artefact(artefact, backbone, fresh)
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)

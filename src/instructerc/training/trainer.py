@@ -77,6 +77,7 @@ def build_trainer(
         callbacks=[_callback_class()(course)],
     )
     trainer.backbone, trainer.validate = backbone, validate  # type: ignore[attr-defined]
+    trainer.focal_gamma = settings.focal_gamma  # type: ignore[attr-defined]
     trainer.remove_callback(PrinterCallback)
     if "tensorboard" in settings.tracking:
         _add_tensorboard(trainer, folder / "tensorboard")
@@ -131,6 +132,7 @@ def _trainer_class() -> Any:
 
         backbone: Backbone
         validate: Validate | None
+        focal_gamma: float
 
         def get_train_dataloader(self) -> torch.utils.data.DataLoader[Any]:
             """The steps in the dataset's own order."""
@@ -149,7 +151,8 @@ def _trainer_class() -> Any:
             model.train()
             total = torch.zeros((), device=self.backbone.device)
             for batch in inputs["micro_batches"]:
-                loss = weighted_loss(self.backbone, model, _to(batch, self.backbone.device)) / inputs["weight"]
+                on_device = _to(batch, self.backbone.device)
+                loss = weighted_loss(self.backbone, model, on_device, focal_gamma=self.focal_gamma) / inputs["weight"]
                 self.accelerator.backward(loss)
                 total += loss.detach()
             if not torch.isfinite(total):

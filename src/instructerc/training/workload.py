@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,11 @@ class TokenUse:
         """Plain values."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> TokenUse:
+        """Reads what `to_json` wrote."""
+        return cls(**record)
+
     def __str__(self) -> str:
         """As a line for people.
 
@@ -90,6 +96,15 @@ class Workload:
     batches: str
     steps: str
     tokens: TokenUse
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `from_json` takes back."""
+        return {"batches": self.batches, "steps": self.steps, "tokens": self.tokens.to_json()}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Workload:
+        """Reads what `to_json` wrote."""
+        return cls(batches=record["batches"], steps=record["steps"], tokens=TokenUse.from_json(record["tokens"]))
 
     def lines(self) -> tuple[str, str]:
         """For people."""

@@ -146,7 +146,7 @@ def test_iemocap_numbers_its_speakers_by_sex(tmp_path: Path) -> None:
     [
         (["--wording", "relased"], "unknown wording 'relased': did you mean 'released'? Known: "),
         (["--content", "speakers"], "content 'speakers' is unknown: choose one of recognition, "),
-        (["--wording", "compact", "--content", "mixed"], "wording 'compact' has no words for task "),
+        (["--wording", "plain", "--content", "mixed"], "wording 'plain' has no words for task "),
         (["--window", "-1"], "--window -1: give the number of turns before the target, 0 or more, or all"),
         (["--window", "many"], "--window many: give the number of turns"),
         (["--stride", "0"], "window.stride is 0: give a number of turns, 1 or more"),

@@ -166,7 +166,7 @@ def _window(size: str, stride: int, context: str) -> Any:
 
 
 def _speaker_order(corpora: Sequence[Corpus]) -> tuple[str, ...]:
-    from instructerc.experiments.data import IEMOCAP_SPEAKERS
+    from instructerc.experiments.conversations import IEMOCAP_SPEAKERS
 
     return IEMOCAP_SPEAKERS if any(corpus.name in ("iemocap", "iemocap-cosmic") for corpus in corpora) else ()
 
