@@ -30,6 +30,7 @@ ROOMS = (
     "baselines",
     "reporting",
     "experiments",
+    "reproduction",
     "recipes",
     "scale",
     "serving",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -117,3 +118,43 @@ def test_wrong_answers_of_the_closed_set_do_not_count(llama: Backbone) -> None:
     other = [replace(example, answers=(target_answer(example), (5, 6, 7)), target=0) for example in examples]
     batching = PaddedBatching(micro_batch=4, pad=0)
     assert_equal(of_step(llama, batching.micro_batches(other)), of_step(llama, batching.micro_batches(examples)))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_focal_loss_weighs_every_token_by_how_unsure_it_is(llama: Backbone, gamma: float) -> None:
+    examples = a_step(llama)
+    batches = TreeBatching(backbone=llama).micro_batches(examples)
+    found = sum(float(weighted_loss(llama, llama.model, batch, focal_gamma=gamma).detach()) for batch in batches)
+    expected = 0.0
+    for example in examples:
+        answer = target_answer(example)
+        rows = logits_alone(llama, (*example.prompt, *answer)).double().softmax(dim=-1)
+        start = len(example.prompt) - 1
+        for place, token in enumerate(answer):
+            likelihood = float(rows[start + place, token].detach())
+            expected -= example.weight / len(answer) * (1 - likelihood) ** gamma * math.log(likelihood)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_token_that_the_model_is_sure_of_has_a_finite_gradient(llama: Backbone) -> None:
+    (batch,) = PaddedBatching(micro_batch=4, pad=0).micro_batches(a_step(llama)[:1])
+    with torch.no_grad():
+        llama.model.lm_head.weight.zero_()
+    sure = llama.model.lm_head.weight
+    loss = weighted_loss(llama, _Sure(llama, batch.targets), batch, focal_gamma=0.5)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert sure.grad is not None
+    assert torch.isfinite(sure.grad).all()
+
+
+class _Sure:
+    """Gives the right tokens a likelihood of one, as far as float32 can tell."""
+
+    def __init__(self, backbone: Backbone, targets: torch.Tensor) -> None:
+        self.backbone, self.targets = backbone, targets
+
+    def __call__(self, **inputs: Any) -> Any:
+        found = self.backbone.model(**inputs)
+        found.logits = found.logits + 1000 * torch.nn.functional.one_hot(self.targets, found.logits.shape[-1])
+        return found

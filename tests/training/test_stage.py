@@ -208,9 +208,9 @@ def test_a_loss_that_is_no_number_stops_the_training(
 ) -> None:
     real, calls = trainer.weighted_loss, []
 
-    def broken(*arguments: Any) -> torch.Tensor:
+    def broken(*arguments: Any, **options: Any) -> torch.Tensor:
         calls.append(1)
-        loss = real(*arguments)
+        loss = real(*arguments, **options)
         return loss * value if len(calls) > 8 else loss
 
     monkeypatch.setattr(trainer, "weighted_loss", broken)

@@ -25,6 +25,9 @@ COMMANDS = {
         "instructerc.cli.compare:compare",
         "Say which of two files of predictions is better, and whether that may be chance.",
     ),
+    "reproduce": LazyCommand(
+        "instructerc.cli.reproduce:reproduce", "Run a published table, and put what comes out beside what was reported."
+    ),
     "recipes": LazyCommand(
         "instructerc.cli.recipes:app", "List, read and copy the recipes that come with the package."
     ),
