@@ -121,6 +121,7 @@ class Training:
     corpus: str
     wording: str
     batching: str
+    steps: str
 
     @property
     def command(self) -> str:
@@ -128,24 +129,34 @@ class Training:
         return (
             f"instructerc run meld --set data.corpus={self.corpus} --set data.folder=FOLDER "
             f"--set prompt.wording={self.wording} --set training.batching={self.batching} "
+            "[--set training.grouping=GROUPING] "
             "--set training.epochs=3 --set training.early_stopping=null --set evaluation.baselines='[]' "
             "--set seed=SEED"
         )
 
 
 SEEDS = (1, 2)
+UNEVEN = "whole conversations, uneven"
+"""Steps as they were before they were made even."""
+
 TRAININGS = (
-    Training("emorynlp", "released", "tree"),
-    Training("emorynlp", "compact-repeated", "tree"),
-    Training("emorynlp", "compact", "tree"),
-    Training("emorynlp", "compact-repeated", "padded"),
+    Training("emorynlp", "released", "tree", UNEVEN),
+    Training("emorynlp", "compact", "tree", UNEVEN),
+    Training("emorynlp", "compact-repeated", "tree", UNEVEN),
+    Training("emorynlp", "compact-repeated", "tree", "whole conversations"),
+    Training("emorynlp", "compact-repeated", "tree", "parts of conversations, 4 examples at most"),
+    Training("emorynlp", "compact-repeated", "padded", "single examples"),
 )
 ABOUT_TRAININGS = f"""\
-W-F1 times 100, mean and deviation over seeds. All take as many optimiser steps of as many examples. *Tree* has whole
-conversations in a step, *padded* shuffled examples: the two rows of one wording say whether that costs accuracy.
+W-F1 times 100, mean and deviation over seeds. All take as many optimiser steps of as many examples, 32 a step on
+average. The rows of one wording say whether steps of conversations, which token trees read fastest, cost accuracy
+beside steps of shuffled examples, and what mends it. Uneven steps are what they were before they were made even.
 
-`{Training("emorynlp", "WORDING", "BATCHES").command}`, then `python scripts/record_training.py RUN_FOLDER`
+`{Training("emorynlp", "WORDING", "BATCHES", "").command}`, then `python scripts/record_training.py RUN_FOLDER`
 """
+
+
+TRAINING_KEYS = ("corpus", "wording", "batching", "steps")
 
 
 def trainings() -> str:
@@ -153,15 +164,26 @@ def trainings() -> str:
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("wording-*.json"))]
     found: dict[Training, list[dict[str, Any]]] = {training: [] for training in TRAININGS}
     for record in records:
-        found.setdefault(Training(record["corpus"], record["wording"], record["batching"]), []).append(record)
-    head = ["corpus", "wording", "batches", "window", "test W-F1", "validation W-F1", "training", "seeds", "missing"]
+        found.setdefault(Training(*(record[key] for key in TRAINING_KEYS)), []).append(record)
+    head = [
+        "corpus",
+        "wording",
+        "batches",
+        "a step",
+        "window",
+        "test W-F1",
+        "validation W-F1",
+        "training",
+        "seeds",
+        "missing",
+    ]
     table = markdown(head, [training_cells(training, runs) for training, runs in found.items()])
     return f"## Wordings and batches: accuracy\n\n{ABOUT_TRAININGS}\n{table}"
 
 
 def training_cells(training: Training, records: Sequence[dict[str, Any]]) -> list[str]:
     """A row of that table."""
-    name = [training.corpus, training.wording, training.batching]
+    name = [training.corpus, training.wording, training.batching, training.steps]
     absent = ", ".join(f"seed {seed}" for seed in SEEDS if seed not in {record["seed"] for record in records})
     if not records:
         return [*name, "", "", "", "", "", absent]

@@ -2,7 +2,7 @@
 
 python scripts/record_training.py RUN_FOLDER [RUN_FOLDER …]
 
-The file is benchmarks/results/wording-CORPUS-WORDING-BATCHING-SEED.json; what the run's report says decides its name.
+The file is benchmarks/results/wording-CORPUS-WORDING-BATCHING-STEPS-SEED.json; the run's report decides its name.
 `python scripts/benchmarks_page.py` makes the table of docs/benchmarks.md from them, over seeds.
 """
 
@@ -15,6 +15,9 @@ from typing import Any
 
 from record_result import RESULTS, row_of
 
+STEPS = {"whole conversations": "conversations", "parts of conversations": "parts", "single examples": "examples"}
+"""What the names of files call what a step is made of."""
+
 
 def record_of(folder: Path) -> dict[str, Any]:
     """A run's figures, and what it is compared by."""
@@ -24,6 +27,7 @@ def record_of(folder: Path) -> dict[str, Any]:
         "corpus": data["corpus"],
         "wording": method["wording"],
         "batching": method["batching"],
+        "steps": method["a step"],
         "window": method["window"],
         "seed": method["seed"],
         "run": run,
@@ -39,7 +43,10 @@ def main() -> None:
     given.results.mkdir(parents=True, exist_ok=True)
     for folder in given.folders:
         record = record_of(folder)
-        path = given.results / "wording-{corpus}-{wording}-{batching}-{seed}.json".format(**record)
+        steps = next(name for words, name in STEPS.items() if words in record["steps"])
+        path = (
+            given.results / f"wording-{'{corpus}-{wording}-{batching}'.format(**record)}-{steps}-{record['seed']}.json"
+        )
         path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         print(path)
 
