@@ -11,7 +11,8 @@ sorted    examples by length over the whole epoch: the least padding that there 
 
 Each measurement is a process of its own: load the same model with the same seed, take one step to warm up, then a pass
 over the same examples through the package's batches, loss and AdamW. Sides take turns, and the median of the rounds
-counts. The share is how much of what trees save in tokens (padding counted) they save in time.
+counts. The share is how much of what trees save in tokens (padding counted) they save in processor time: the clock goes
+on while other programs compute.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ def against(row: Row, tree: Row) -> Row:
     if row is tree or tree["side"] != "tree":
         return {}
     ratios = {f"{name}_ratio": row[key] / tree[key] for name, key in RATIOS.items()}
-    return {**ratios, "share": ratios["wall_ratio"] / ratios["token_ratio"]}
+    return {**ratios, "share": ratios["processor_ratio"] / ratios["token_ratio"]}
 
 
 RATIOS = {"token": "tokens", "wall": "wall", "processor": "processor"}
@@ -238,7 +239,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     about = (
         f"Llama: {given.layers} layers, {given.width} wide, random. Up to {given.conversations} conversations a case, "
         f"{given.batch_size} examples a step, wording {given.wording}, precision {given.precision}, "
-        f"{given.threads} thread; median of {given.rounds}. A share below 1: trees save less time than tokens."
+        f"{given.threads} thread; median of {given.rounds}. A share below 1: trees save less "
+        "processor time than tokens."
     )
     finish(given, argv, COLUMNS, rows, notes=[about])
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from instructerc.assets.embedded import PACKAGE
+from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone
+from instructerc.recognition import tree_scoring
 from instructerc.recognition.scoring import PaddedScoring
 from instructerc.recognition.tree_scoring import TreeScoring
 from instructerc.testing import TINY_LABELS, tiny_llama
+from instructerc.trees import Row
 from tests.recognition.scores import PREFIXES, assert_equal, encode
 from tests.tiny_models import FAMILIES, load, log_likelihoods_alone, tiny_family
 
@@ -37,6 +44,23 @@ def test_progress_counts_every_example_once(tmp_path: Path) -> None:
     told: list[int] = []
     TreeScoring(budget=30).score(backbone, examples, progress=told.append)
     assert sum(told) == len(examples)
+
+
+def test_a_row_is_let_go_once_it_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths of all rows take as much as every prompt once a label: nobody reads them again."""
+    held: list[weakref.ref[Any]] = []
+    score_row = tree_scoring._score_row
+
+    def watched(backbone: Backbone, row: Row, answers: Sequence[Sequence[int]]) -> list[float]:
+        gc.collect()
+        assert [array() for array in held] == [None] * len(held)
+        held.extend(weakref.ref(array) for array in (row.tokens, *row.paths))
+        return score_row(backbone, row, answers)
+
+    monkeypatch.setattr(tree_scoring, "_score_row", watched)
+    backbone = load(tiny_llama(tmp_path))
+    TreeScoring(budget=30).score(backbone, encode(backbone))
+    assert len(held) > 2
 
 
 def test_the_embedded_backbone_scores_the_same_both_ways() -> None:

@@ -10,6 +10,7 @@ history ── turn ── statement ─┬─ joy
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,10 @@ class TreeScoring:
         scores: list[list[float]] = [[0.0] * len(example.answers) for example in examples]
         waiting = [len(example.answers) for example in examples]
         budget = self.budget or row_budget(backbone, sequences)
-        for row in pack(list(groups.values()), sequences, budget=budget):
+        rows = deque(pack(list(groups.values()), sequences, budget=budget))
+        del sequences  # they and the paths of rows are as large as all prompts, each counted once an answer
+        while rows:
+            row = rows.popleft()
             answers = [examples[owners[sequence][0]].answers[owners[sequence][1]] for sequence in row.sequences]
             for sequence, value in zip(row.sequences, _score_row(backbone, row, answers), strict=True):
                 position, number = owners[sequence]
