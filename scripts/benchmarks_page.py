@@ -106,6 +106,13 @@ SECTIONS = (
         "python benchmarks/attention.py --json benchmarks/results/attention.json",
     ),
     Section(
+        "retrieval",
+        "Finding demonstrations",
+        "Encoding MELD's training utterances, and searching 10,000 and a million entries exactly. Both searches find "
+        "the same in the same order.",
+        "python benchmarks/retrieval.py --json benchmarks/results/retrieval.json",
+    ),
+    Section(
         "gpu-trees",
         "On a GPU",
         "Random Llamas, forward and backward, by FlexAttention, by SDPA with a boolean mask, and in padded batches.",

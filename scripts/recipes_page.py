@@ -35,8 +35,8 @@ instructerc run mine.yaml --dry-run                    load, count, show prompts
 - Values are YAML 1.2: `1e-4` is a number, `no` is a text. Paths are seen from where the command is launched.
 - A run folder keeps the resolved recipe; `instructerc run` takes that file like any other.
 
-*Source* says where a default comes from: `method §n` is section n of our summary of the paper (arXiv 2309.11911) and of
-the code that its authors released; a default without a source is ours.
+*Source* says where a default comes from: `method §n` is section n of [method.md](method.md), which says what the paper
+(arXiv 2309.11911) and its released code do, and what we do; a default without a source is ours.
 
 What each experiment of the released scripts is called here stands in [migration.md](migration.md).
 """
