@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from instructerc.backbones.tokens import PromptEncoder
 from instructerc.conversation import Conversation, Utterance
 from instructerc.errors import PromptError, PromptTooLongError
 from instructerc.prompts import WORDINGS, Example, PromptSpec, Segment, Window
+from instructerc.prompts.demonstration import Demonstration, DemonstrationSpec
 from instructerc.prompts.wording import CompactWording, Turn
 from instructerc.testing import tiny_conversation
 from tests.tiny_models import load, tiny_llama
@@ -398,6 +400,28 @@ def test_target_and_statement_stay_whole_to_the_last(tokenizer: Any) -> None:
         "conversation 'c', turn 8: instruction, target turn and label statement are "
         f"{len(shortest)} tokens, {len(shortest) - 1} fit: split the turn, or choose a backbone with a longer context"
     )
+
+
+@pytest.mark.parametrize("placement", ["after", "before"])
+@pytest.mark.parametrize("wording", ["released", "paper", "compact", "compact-repeated"])
+def test_demonstrations_go_when_a_prompt_is_too_long_without_any_history(
+    tokenizer: Any, wording: str, placement: Any
+) -> None:
+    conversation = Conversation("c", tuple(Utterance("A", f"turn {turn}") for turn in range(3)))
+    shown = DemonstrationSpec(count=2, placement=placement)
+    spec = PromptSpec(labels=LABELS, wording=wording, demonstrations=shown)
+    near, far = Demonstration("near", "joy"), Demonstration("far " * 60, "anger")
+    both = spec.example(conversation, 2, demonstrations=(near, far))
+    one = spec.example(conversation, 2, demonstrations=(near,))
+    whole = encoder_of(tokenizer)
+    answer = max(map(len, whole.encode(one).answers))
+    limit = len(whole.encode(one).prompt) + answer
+    encoded = encoder_of(tokenizer, limit).encode(both)
+    assert encoded.prompt == whole.encode(one).prompt, "the far one goes, and the history stays"
+    assert (encoded.dropped_demonstrations, encoded.dropped_turns) == (1, 0)
+    bare = whole.encode_prompt(replace(spec, demonstrations=None).example(conversation, 2).without_oldest(2).prompt)
+    none = encoder_of(tokenizer, len(bare) + answer).encode(both)
+    assert (none.dropped_demonstrations, none.dropped_turns, list(none.prompt)) == (2, 2, bare)
 
 
 def test_a_limit_below_the_answers_is_no_negative_number(tokenizer: Any) -> None:

@@ -31,6 +31,7 @@ class EncodedExample:
         target: Which of the answers is right; None where it is not known, or none of them.
         weight: What its loss counts.
         dropped_turns: Turns that were left out because the prompt was too long.
+        dropped_demonstrations: Demonstrations that were left out because the prompt was too long without any history.
         cut_tokens: Tokens that an opaque prompt lost at its front for the same reason.
         conversation: Id of the conversation: its examples are likely to share their beginning.
     """
@@ -42,6 +43,7 @@ class EncodedExample:
     dropped_turns: int = 0
     cut_tokens: int = 0
     conversation: str = ""
+    dropped_demonstrations: int = 0
 
 
 def longest_sequence(context: int, max_length: int | None) -> int:
@@ -73,7 +75,8 @@ class PromptEncoder:
                                         blocks of 8 // 2, and so on down to 1, so that no stride empties a history
     ```
 
-    Turns after the target (`Window.context` "both") go when all of the history is gone, one by one.
+    Turns after the target (`Window.context` "both") go when all of the history is gone, one by one. A prompt that is
+    still too long loses its demonstrations, the farthest first, and has its history again where that makes room.
 
     Attributes:
         tokenizer: The backbone's tokenizer, prepared by `loading.prepare_tokenizer`.
@@ -113,12 +116,23 @@ class PromptEncoder:
         target = example.candidates.index(str(example.target)) if known else None
         room = self.limit - max(map(len, answers), default=1)
         prompt, dropped = self._fit(example, room)
+        shown = len(example.demonstrations)
+        while len(prompt) > room and (shorter := example.without_last_demonstration()) is not None:
+            example = shorter
+            prompt, dropped = self._fit(example, room)
         excess = len(prompt) - room
         if excess > 0:
             prompt = self._cut_front(example, prompt, room)
         kept = map(self._ids.setdefault, prompt, prompt)  # one object an id, not one a token: a fifth of the memory
         return EncodedExample(
-            tuple(kept), answers, target, example.weight, dropped, max(excess, 0), example.conversation
+            prompt=tuple(kept),
+            answers=answers,
+            target=target,
+            weight=example.weight,
+            dropped_turns=dropped,
+            cut_tokens=max(excess, 0),
+            conversation=example.conversation,
+            dropped_demonstrations=shown - len(example.demonstrations),
         )
 
     def encode_all(self, examples: Iterable[Example]) -> list[EncodedExample]:
@@ -196,6 +210,7 @@ class PromptEncoder:
         if alike:
             raise PromptError(
                 f"labels {', '.join(map(repr, alike))} are the same tokens to this backbone, which could never tell "
-                "them apart: rename them in the data, or choose another backbone"
+                "them apart: rename them in the data (speakers: set prompt.speakers to index), or choose another "
+                "backbone"
             )
         return answers

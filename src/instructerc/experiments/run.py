@@ -33,7 +33,7 @@ from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
 from instructerc.experiments.resolve import Resolved
 from instructerc.experiments.stages import FOLDER as STAGES
 from instructerc.experiments.stages import Stage, plan_stages, stage_examples
-from instructerc.experiments.summary import Outcome, run_report
+from instructerc.experiments.summary import Outcome, Shortened, run_report
 from instructerc.experiments.watching import RunWatcher, Silent
 from instructerc.prompts.example import Example
 from instructerc.recognition.artefact import Artefact, read_artefact, save_artefact
@@ -112,12 +112,12 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
     data = prepare_data(recipe, progress=watcher.encoded)
     with held(folder):
         claim(folder, resolved, data, resume=resume)
-        stages, revision, cut = _train(recipe, data, folder, resume=resume, watcher=watcher)
+        stages, revision, shortened = _train(recipe, data, folder, resume=resume, watcher=watcher)
         watcher.phase("recognising")
         rows = _predict(recipe, data, folder, watcher)
         watcher.phase("measuring baselines and writing the report")
         seconds = time.monotonic() - started
-        outcome = Outcome(rows=rows, stages=stages, revision=revision, cut_prompts=cut, seconds=seconds)
+        outcome = Outcome(rows=rows, stages=stages, revision=revision, shortened=shortened, seconds=seconds)
         report = run_report(recipe, data, outcome, folder)
         _write(report, data, folder)
     return RunResult(folder=folder, report=report, seconds=time.monotonic() - started)
@@ -125,13 +125,13 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
 
 def _train(
     recipe: Recipe, data: RunData, folder: Path, *, resume: bool, watcher: RunWatcher
-) -> tuple[list[tuple[Stage, StageResult]], str | None, int]:
-    """Trains; returns also the commit of the backbone, and how many prompts to be measured lost their beginning."""
+) -> tuple[list[tuple[Stage, StageResult]], str | None, Shortened]:
+    """Trains; returns also the commit of the backbone, and what prompts to be measured lost."""
     artefact = artefact_of(recipe, data)
     watcher.phase(f"loading {recipe.backbone.name}")
     backbone = _load(recipe, artefact)
     artefact = replace(artefact, revision=backbone.revision or artefact.revision)  # a branch may move on
-    cut = _check_prompts(backbone, recipe, data)
+    shortened = _check_prompts(backbone, recipe, data)
     plan, results = plan_stages(recipe, folder), []
     if not plan:
         save_artefact(artefact, backbone, folder / MODEL, demonstrator=data.demonstrator)
@@ -151,7 +151,7 @@ def _train(
         results.append((stage, result))
     del backbone
     _release_memory()
-    return results, artefact.revision, cut
+    return results, artefact.revision, shortened
 
 
 def _load(recipe: Recipe, artefact: Artefact) -> Backbone:
@@ -192,10 +192,15 @@ def _train_stage(
     )
 
 
-def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData) -> int:
+def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData) -> Shortened:
     """Encodes what will be measured: a prompt that is too long shall not come to light after hours of training."""
     encoder = PromptEncoder.of(backbone, data.spec, recipe.prompt.max_length)
-    return sum(encoder.encode(example).cut_tokens > 0 for example in data.asked(recipe.evaluation.split))
+    cut = lost = 0
+    for example in data.asked(recipe.evaluation.split):
+        encoded = encoder.encode(example)
+        cut += encoded.cut_tokens > 0
+        lost += encoded.dropped_demonstrations
+    return Shortened(cut_prompts=cut, dropped_demonstrations=lost)
 
 
 def _release_memory() -> None:

@@ -28,6 +28,19 @@ READY_MADE = "as in the prompt files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shortened:
+    """What prompts of the measured split lost because they were too long; turns stand in the predictions.
+
+    Attributes:
+        cut_prompts: Ready-made prompts that lost their beginning.
+        dropped_demonstrations: Demonstrations that are not shown.
+    """
+
+    cut_prompts: int = 0
+    dropped_demonstrations: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a run has to tell.
 
@@ -35,14 +48,14 @@ class Outcome:
         rows: Predictions of the measured split.
         stages: The stages of the training, and how each went; none where nothing was trained.
         revision: Commit of the backbone on the hub; None where there is none.
-        cut_prompts: Ready-made prompts of the measured split that were too long and lost their beginning.
+        shortened: What prompts of the measured split lost.
         seconds: Wall time so far.
     """
 
     rows: Sequence[TurnPrediction]
     stages: Sequence[tuple[Stage, StageResult]]
     revision: str | None
-    cut_prompts: int
+    shortened: Shortened
     seconds: float
 
     @property
@@ -130,6 +143,7 @@ def _notices(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> t
     results, prompts = [result for _, result in outcome.stages], recipe.data.prompts
     dropped = sum(result.dropped_turns for result in results)
     cut = sum(result.cut_prompts for result in results)
+    lost, short = sum(result.dropped_demonstrations for result in results), outcome.shortened
     began, now = read_state(folder)["versions"], versions()
     changed = [
         f"{name} {began.get(name)}, then {version}" for name, version in now.items() if began.get(name) != version
@@ -138,7 +152,12 @@ def _notices(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> t
     candidates = (
         (dropped, f"Training prompts lost {dropped} of their oldest turns: they were too long."),
         (cut, f"{cut} training prompts lost their beginning: they were too long."),
-        (outcome.cut_prompts, f"{outcome.cut_prompts} measured prompts lost their beginning: they were too long."),
+        (lost, f"Training prompts lost {lost} demonstrations: they were too long."),
+        (short.cut_prompts, f"{short.cut_prompts} measured prompts lost their beginning: they were too long."),
+        (
+            short.dropped_demonstrations,
+            f"Measured prompts lost {short.dropped_demonstrations} demonstrations: they were too long.",
+        ),
         (
             results and not data.labelled(recipe.checkpoints.select),
             f"There was no {recipe.checkpoints.select} split: the last epoch was kept.",

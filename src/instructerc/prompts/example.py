@@ -61,9 +61,24 @@ class Example:
         """How many turns may be left out.
 
         The oldest turn goes first; turns after the target (`Window.context` "both") go last, the farthest of
-        them first. The target's own turn, instruction, label statement and demonstrations never go.
+        them first. The target's own turn, instruction and label statement never go; demonstrations go where a
+        prompt is too long even without any history.
         """
         return sum(Segments.of(self.segments).around(self.turn))
+
+    def without_last_demonstration(self) -> Example | None:
+        """The same example without the last of its demonstrations; None where it shows none.
+
+        Example:
+            >>> segments = (Segment("demonstration", "…"), Segment("turn", "a", 0))
+            >>> shorter = Example("c", 0, "recognition", segments, ()).without_last_demonstration()
+            >>> shorter.prompt
+            'a'
+        """
+        segments = Segments.of(self.segments).without_last("demonstration")
+        if segments is None:
+            return None
+        return replace(self, segments=segments, demonstrations=self.demonstrations[:-1])
 
     def without_oldest(self, count: int) -> Example:
         """The same example without the first `count` turns that may be left out.

@@ -101,6 +101,15 @@ class Segments(Sequence[Segment]):
         """Without so many turns at the beginning, and so many at the end."""
         return replace(self, turns=self.turns[first : len(self.turns) - last])
 
+    def without_last(self, kind: SegmentKind) -> Segments | None:
+        """Without the last segment of a kind that stands outside the turns; None where there is none."""
+        for name in ("after", "before"):
+            outside: tuple[Segment, ...] = getattr(self, name)
+            places = [place for place, segment in enumerate(outside) if segment.kind == kind]
+            if places:
+                return replace(self, **{name: (*outside[: places[-1]], *outside[places[-1] + 1 :])})
+        return None
+
     @overload
     def __getitem__(self, index: int) -> Segment: ...
     @overload

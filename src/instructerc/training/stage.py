@@ -73,6 +73,7 @@ class StageResult:
         steps: Optimiser steps of the whole stage.
         dropped_turns: Turns of history that training prompts lost because they were too long.
         cut_prompts: Ready-made training prompts that lost their beginning for the same reason.
+        dropped_demonstrations: Demonstrations that training prompts lost for the same reason.
         workload: How the training examples were read, and how many tokens that took.
     """
 
@@ -84,6 +85,7 @@ class StageResult:
     dropped_turns: int
     workload: Workload
     cut_prompts: int = 0
+    dropped_demonstrations: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back; the folder is left out, since it may be moved."""
@@ -169,6 +171,7 @@ def train_stage(
         steps=len(dataset) * settings.epochs,
         dropped_turns=sum(example.dropped_turns for example in encoded),
         cut_prompts=sum(example.cut_tokens > 0 for example in encoded),
+        dropped_demonstrations=sum(example.dropped_demonstrations for example in encoded),
         workload=plan.workload,
     )
 
