@@ -172,18 +172,7 @@ def trainings() -> str:
     found: dict[Training, list[dict[str, Any]]] = {training: [] for training in TRAININGS}
     for record in records:
         found.setdefault(Training(*(record[key] for key in TRAINING_KEYS)), []).append(record)
-    head = [
-        "corpus",
-        "wording",
-        "batches",
-        "a step",
-        "window",
-        "test W-F1",
-        "validation W-F1",
-        "training",
-        "seeds",
-        "missing",
-    ]
+    head = ["corpus", "wording", "batches", "a step", "window", "test W-F1", "validation W-F1", "seeds", "missing"]
     table = markdown(head, [training_cells(training, runs) for training, runs in found.items()])
     return f"## Wordings and batches: accuracy\n\n{ABOUT_TRAININGS}\n{table}"
 
@@ -193,15 +182,13 @@ def training_cells(training: Training, records: Sequence[dict[str, Any]]) -> lis
     name = [training.corpus, training.wording, training.batching, training.steps]
     absent = ", ".join(f"seed {seed}" for seed in SEEDS if seed not in {record["seed"] for record in records})
     if not records:
-        return [*name, "", "", "", "", "", absent]
+        return [*name, "", "", "", "", absent]
     runs = [record["run"] for record in records]
-    seconds = statistics.mean(run["provenance"]["Run"]["training seconds"] for run in runs)
     return [
         *name,
         records[0]["window"],
         figure(run["weighted_f1"] for run in runs),
         figure(max(score for _, score in run["validation"]) for run in runs),
-        f"{seconds / 60:.0f} min",
         ", ".join(str(record["seed"]) for record in records),
         absent,
     ]
