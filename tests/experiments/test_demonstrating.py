@@ -188,3 +188,23 @@ def test_a_corpus_without_training_turns_has_nothing_to_show(llama_folder: Path,
 def test_keys_without_effect_are_named(overrides: list[str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         resolve("quickstart", overrides)
+
+
+def test_a_missing_library_is_told_before_anything_is_begun(
+    shown: RunResult, corpus_folder: Path, llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from instructerc.demonstrations import encoder
+
+    monkeypatch.setattr(encoder.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'instructerc\[demonstrations\]'"):
+        EmotionRecognizer.from_pretrained(shown.folder)
+    with pytest.raises(UsageError, match="sentence-transformers, which is not installed"):
+        prepare_data(showing(tmp_path, corpus_folder, llama_folder).recipe)
+
+
+def test_a_count_that_does_not_fit_is_told_before_encoding(
+    corpus_folder: Path, llama_folder: Path, tmp_path: Path
+) -> None:
+    resolved = showing(tmp_path, corpus_folder, llama_folder, "one-per-label")
+    with pytest.raises(UsageError, match="shows one demonstration of each of the 3 labels, and the count is 1"):
+        prepare_data(resolved.recipe, progress=lambda done, total: pytest.fail("encoded"))

@@ -161,3 +161,52 @@ def test_corpora_of_different_labels_need_a_mapping(mixed: dict[str, Any], tmp_p
 def test_labels_without_a_place_are_listed(mixed: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(LabelMappingError, match="first"):
         prepare_data(recipe(tmp_path, mixed, "data.unify=released").recipe)
+
+
+def test_a_name_of_ones_own_for_files_that_are_called_alike(mixed: dict[str, Any], tmp_path: Path) -> None:
+    first, other = mixed["data"]["corpus"]
+    renamed = tmp_path / "else" / "first"
+    renamed.parent.mkdir()
+    Path(other).rename(renamed)
+    mixed["data"]["corpus"] = [first, str(renamed)]
+    with pytest.raises(UsageError, match=r"two corpora are called first: give each a name of its own \(NAME=PATH\)"):
+        prepare_data(recipe(tmp_path, mixed).recipe)
+    mixed["data"]["corpus"] = [first, f"second={renamed}"]
+    data = prepare_data(recipe(tmp_path, mixed).recipe)
+    assert data.mixture is not None
+    assert data.mixture.sources == ("first", "second")
+
+
+def test_a_source_without_labels_to_measure_is_named(mixed: dict[str, Any], tmp_path: Path) -> None:
+    bare = second()
+    test = tuple(
+        replace(chat, utterances=tuple(replace(turn, emotion=None) for turn in chat.utterances)) for chat in bare.test
+    )
+    write_corpus(tmp_path / "second", replace(bare, test=test))
+    report = run_recipe(recipe(tmp_path, mixed)).report
+    assert list(report.sources) == ["first"]
+    assert any(notice.startswith("second: no labelled turn in the measured split") for notice in report.notices)
+
+
+def test_files_of_ones_own_may_be_called_like_a_corpus(llama_folder: Path, tmp_path: Path) -> None:
+    given = values(write_corpus(tmp_path / "meld"), llama_folder)
+    report = run_recipe(recipe(tmp_path, given, "training.epochs=1")).report
+    assert report.main.labels == TINY_LABELS
+
+
+@pytest.mark.parametrize("measured", ["test", "validation"])
+def test_who_chooses_the_epoch_on_test_is_marked_whatever_is_measured(
+    corpus_folder: Path, llama_folder: Path, tmp_path: Path, measured: str
+) -> None:
+    overrides = ("checkpoints.select=test", f"evaluation.split={measured}", "training.epochs=1")
+    report = run_recipe(recipe(tmp_path, values(corpus_folder, llama_folder), *overrides)).report
+    assert report.marks == ("test-selected epoch",)
+
+
+def test_zero_shot_needs_no_training_split(llama_folder: Path, tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path / "corpus", Corpus("tiny", TINY_LABELS, test=tiny_corpus().test))
+    for split in ("train", "validation"):
+        (folder / f"{split}.jsonl").unlink()
+    report = run_recipe(recipe(tmp_path, values(folder, llama_folder), "adapter.method=none")).report
+    assert report.baselines == {}
+    assert any("no baselines" in notice for notice in report.notices)

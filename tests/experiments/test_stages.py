@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from instructerc.backbones.adapters import PARAMETERS
 from instructerc.conversation import Conversation
-from instructerc.errors import RecipeError, TrainingError, UsageError
+from instructerc.errors import PromptTooLongError, RecipeError, TrainingError, UsageError
 from instructerc.experiments.data import prepare_data
 from instructerc.experiments.dry_run import dry_run
 from instructerc.experiments.resolve import resolve
@@ -208,3 +208,31 @@ def test_stages_that_make_no_sense_are_refused(given: Mapping[str, Any], message
 def test_faults_in_stages_are_said_in_peoples_words(text: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         resolve("quickstart", [f"stages={text}"])
+
+
+def test_a_prompt_of_a_later_stage_is_looked_at_before_the_first_is_trained(
+    corpus_folder: Path, llama_folder: Path, tmp_path: Path
+) -> None:
+    with (corpus_folder / "train.jsonl").open("a", encoding="utf-8") as file:
+        turn = {"speaker": "Ann", "text": "qz " * 20, "emotion": "joy"}
+        file.write(json.dumps({"id": "train-long", "utterances": [turn]}) + "\n")
+    log = Log()
+    resolved = staged(tmp_path, corpus_folder, llama_folder, TWO, prompt={"wording": "paper", "max_length": 240})
+    with pytest.raises(PromptTooLongError, match="train-long"):
+        run_recipe(resolved, watcher=log)
+    assert not log.steps
+
+
+@pytest.mark.parametrize(
+    ("overrides", "absent"),
+    [
+        (["demonstrations.pairing=nearst", "demonstrations.count=2"], "demonstrations.count"),
+        (["training.grouping=parts", "training.part_size=2"], "training.part_size"),
+        (["stages=[{name: a, tasks: {recognition: 1}, epochs: 0}]"], "It takes a list of stages"),
+    ],
+)
+def test_a_fault_brings_no_others_with_it(overrides: list[str], absent: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        resolve("quickstart", overrides)
+    assert len(caught.value.violations) == 1
+    assert absent not in str(caught.value)

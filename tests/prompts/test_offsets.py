@@ -94,3 +94,17 @@ def test_offsets_are_saved_with_the_spec_and_change_its_hash() -> None:
     assert hash(mixed) == hash(mixed)
     with pytest.raises(ArtefactError, match="no prompt spec of ours"):
         PromptSpec.from_json({**mixed.to_json(), "speaker_offsets": "meld"})
+
+
+def test_a_name_that_iemocap_also_has_takes_no_number_of_another_corpus() -> None:
+    mixture = mix_corpora(
+        [corpus(MELD, ["F", "Ann"], "first"), corpus(MELD, ["Cy", "Di"], "second"), corpus(MELD, ["F", "M"], "third")],
+        protocol=LeaveIn(),
+    )
+    offsets = speaker_offsets(mixture.parts, wording="compact")
+    asked = PromptSpec(labels=MELD.labels, wording="paper", speaker_order=("M", "F"), speaker_offsets=offsets)
+    found = [
+        [example.target for example in asked.examples(conversation, task="speaker_identification")]
+        for conversation in mixture.corpus.train
+    ]
+    assert found == [["Speaker_0", "Speaker_1"], ["Speaker_2", "Speaker_3"], ["Speaker_5", "Speaker_4"]]

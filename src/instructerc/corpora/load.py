@@ -82,6 +82,19 @@ def load_corpus(
     return _READERS[name](folder)
 
 
+def named_source(source: str) -> tuple[str, str | None]:
+    """Name and path of `NAME=PATH`, which says where a named corpus is, or what files of one's own are called.
+
+    A path that exists as it stands is no pair.
+
+    Example:
+        >>> named_source("meld=/data/meld"), named_source("meld")
+        (('meld', '/data/meld'), ('meld', None))
+    """
+    name, separator, path = source.partition("=")
+    return (name, path) if separator and name and path and not Path(source).exists() else (source, None)
+
+
 def _load_path(name: str, folder: Path | None, **own: Any) -> Corpus:
     path = Path(name)
     if not path.exists():

@@ -187,7 +187,7 @@ def _not_delivered(name: str, error: Exception) -> AssetError:
 
 @functools.lru_cache(maxsize=2)
 def _load(name: str, revision: str | None, device: str | None) -> Any:
-    _require_library()
+    require_library()
     from sentence_transformers import SentenceTransformer
 
     if name in DEFAULT_NAMES:
@@ -218,7 +218,12 @@ def _default_model(device: str | None) -> Any:
     return model
 
 
-def _require_library() -> None:
+def require_library() -> None:
+    """Whether sentences can be encoded, before anything else is begun.
+
+    Raises:
+        UsageError: sentence-transformers is not installed.
+    """
     if importlib.util.find_spec("sentence_transformers") is None:
         raise UsageError(
             "demonstrations are found with sentence-transformers, which is not installed: install it with "

@@ -10,6 +10,7 @@ from instructerc.conversation import Corpus
 from instructerc.corpora import SOURCES, Columns, load_corpus
 from instructerc.corpora.leak_guard import PROTOCOLS, get_protocol
 from instructerc.corpora.leaks import LeakReport
+from instructerc.corpora.load import named_source
 from instructerc.corpora.mapping_files import load_mapping
 from instructerc.corpora.mixing import Mixture, get_mix, mix_corpora
 from instructerc.corpora.sampling import sample_training
@@ -76,19 +77,22 @@ def _alone(recipe: Recipe, name: str) -> RecipeCorpus:
     if data.leaks is not None:
         (corpus,), leaks = PROTOCOLS[data.leaks].apply([corpus])
     sampled = sample_training(corpus, fraction=data.fraction, seed=recipe.seed, unit=data.unit)
-    labels = SOURCES[corpus.name].labels if corpus.name in SOURCES else label_set_of(corpus.labels)
+    labels = SOURCES[name].labels if name in SOURCES else label_set_of(corpus.labels)
     return RecipeCorpus(corpus=sampled, labels=labels, leaks=leaks)
 
 
 def _load(recipe: Recipe, name: str, *, several: bool) -> Corpus:
     data = recipe.data
-    if name in SOURCES:
-        # The released wording is exact to the byte, so that its texts are those of the released files.
-        verbatim = recipe.prompt.wording in VERBATIM_WORDINGS and (not several or name.endswith("-cosmic"))
-        folder = data.folder / name if several and data.folder is not None else data.folder
-        return load_corpus(name, folder=folder, repair=not verbatim)
-    columns = None if data.columns is None else Columns(**data.columns.model_dump())
-    return load_corpus(str(Path(name).expanduser()), labels=given_labels(data), columns=columns)
+    called, path = named_source(name) if several else (name, None)
+    if called not in SOURCES:
+        columns = None if data.columns is None else Columns(**data.columns.model_dump())
+        place = Path(path or name).expanduser()
+        corpus = load_corpus(str(place), labels=given_labels(data), columns=columns)
+        return corpus if path is None else replace(corpus, name=called)
+    # The released wording is exact to the byte, so that its texts are those of the released files.
+    verbatim = recipe.prompt.wording in VERBATIM_WORDINGS and (not several or called.endswith("-cosmic"))
+    folder = data.folder / called if several and data.folder is not None else data.folder
+    return load_corpus(called, folder=folder if path is None else Path(path).expanduser(), repair=not verbatim)
 
 
 def given_labels(data: DataSettings) -> LabelSet | None:
@@ -108,12 +112,13 @@ def prompt_spec(recipe: Recipe, found: RecipeCorpus) -> PromptSpec:
     """What the prompts of a recipe look like, but for their demonstrations."""
     prompt, window = recipe.prompt, recipe.window
     parts = () if found.mixture is None else found.mixture.parts
-    families = [part.family for part in parts] or [found.corpus.name]
+    names = (recipe.data.corpus,) if isinstance(recipe.data.corpus, str) else recipe.data.corpus
+    iemocap = any(named_source(name)[0] in SOURCES and name.startswith("iemocap") for name in names)
     return PromptSpec(
         labels=found.corpus.labels,
         wording=prompt.wording,
         window=Window(size=window.size, stride=window.stride, context=window.context),
         speakers=prompt.speakers,
-        speaker_order=IEMOCAP_SPEAKERS if any(family.startswith("iemocap") for family in families) else (),
+        speaker_order=IEMOCAP_SPEAKERS if iemocap else (),
         speaker_offsets=speaker_offsets(parts, wording=prompt.wording) if parts else {},
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from instructerc.conversation import Corpus
 from instructerc.demonstrations.demonstrator import Demonstrator
 from instructerc.demonstrations.embeddings import EmbeddingCache
-from instructerc.demonstrations.encoder import Progress, SentenceEncoder
+from instructerc.demonstrations.encoder import Progress, SentenceEncoder, require_library
 from instructerc.demonstrations.pairing import get_pairing
 from instructerc.demonstrations.pool import DemonstrationPool
 from instructerc.demonstrations.pool_files import read_pool
@@ -42,6 +42,9 @@ def recipe_demonstrator(recipe: Recipe, corpus: Corpus, labels: LabelSet, *, pro
     values = recipe.demonstrations
     if values.pairing is None:
         return None
+    require_library()
+    pairing = get_pairing(values.pairing, seed=recipe.seed)
+    pairing.require_fit(labels.labels, values.count)  # before minutes of encoding
     encoder = SentenceEncoder(name=values.encoder, revision=values.encoder_revision)
     if values.pool is not None:
         pool = read_pool(values.pool, labels)
@@ -56,7 +59,7 @@ def recipe_demonstrator(recipe: Recipe, corpus: Corpus, labels: LabelSet, *, pro
     return Demonstrator(
         pool=pool.encoded(encoder, cache=cache, progress=progress),
         encoder=encoder,
-        pairing=get_pairing(values.pairing, seed=recipe.seed),
+        pairing=pairing,
         count=values.count,
         cache=cache,
     )

@@ -131,8 +131,8 @@ def _train(
     watcher.phase(f"loading {recipe.backbone.name}")
     backbone = _load(recipe, artefact)
     artefact = replace(artefact, revision=backbone.revision or artefact.revision)  # a branch may move on
-    shortened = _check_prompts(backbone, recipe, data)
     plan, results = plan_stages(recipe, folder), []
+    shortened = _check_prompts(backbone, recipe, data, plan[1:])
     if not plan:
         save_artefact(artefact, backbone, folder / MODEL, demonstrator=data.demonstrator)
     if not resume:
@@ -192,9 +192,12 @@ def _train_stage(
     )
 
 
-def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData) -> Shortened:
-    """Encodes what will be measured: a prompt that is too long shall not come to light after hours of training."""
+def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData, later: Sequence[Stage]) -> Shortened:
+    """Encodes what will be measured, and later stages: no fault of a prompt shall come to light after hours."""
     encoder = PromptEncoder.of(backbone, data.spec, recipe.prompt.max_length)
+    for stage in later:
+        encoder.encode_all(stage_examples(stage, data)[0])
+        encoder.encode_all(data.examples(recipe.checkpoints.select, {stage.validated: 1.0}))
     cut = lost = 0
     for example in data.asked(recipe.evaluation.split):
         encoded = encoder.encode(example)

@@ -119,12 +119,10 @@ def _sources(data: RunData, outcome: Outcome) -> Mapping[str, Scores]:
 
 def _marks(recipe: Recipe, data: RunData) -> tuple[str, ...]:
     """What makes the figure no ordinary result."""
-    chosen, measured = recipe.checkpoints.select, recipe.evaluation.split
+    trained, chosen, measured = recipe.adapter.method != "none", recipe.checkpoints.select, recipe.evaluation.split
     candidates = (
-        (
-            recipe.adapter.method != "none" and chosen == measured,
-            "test-selected epoch" if measured == "test" else f"epoch chosen by the measured split ({measured})",
-        ),
+        (trained and chosen == "test", "test-selected epoch"),
+        (trained and chosen == measured == "validation", "epoch chosen by the measured split (validation)"),
         (data.leaks is not None and data.leaks.mark, str(data.leaks.mark) if data.leaks else ""),
         (recipe.demonstrations.pairing == "oracle", "oracle demonstrations: chosen by the right answers"),
         (recipe.window.context == "both" and data.corpus is not None, "sees turns after the target"),
@@ -134,7 +132,7 @@ def _marks(recipe: Recipe, data: RunData) -> tuple[str, ...]:
 
 def _baselines(recipe: Recipe, data: RunData) -> Mapping[str, Scores]:
     names, split = recipe.evaluation.baselines, recipe.evaluation.split
-    if data.corpus is None or not names:
+    if data.corpus is None or not names or not data.labelled("train"):
         return {}
     return {TITLES[name]: scores for name, scores in run_baselines(data.corpus, names, split=split).items()}
 
@@ -144,6 +142,8 @@ def _notices(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> t
     dropped = sum(result.dropped_turns for result in results)
     cut = sum(result.cut_prompts for result in results)
     lost, short = sum(result.dropped_demonstrations for result in results), outcome.shortened
+    sources = data.mixture.sources if data.mixture else ()
+    unlabelled = [source for source in sources if source not in _sources(data, outcome)]
     began, now = read_state(folder)["versions"], versions()
     changed = [
         f"{name} {began.get(name)}, then {version}" for name, version in now.items() if began.get(name) != version
@@ -163,6 +163,11 @@ def _notices(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> t
             f"There was no {recipe.checkpoints.select} split: the last epoch was kept.",
         ),
         (data.leaks is not None, data.leaks.summary if data.leaks is not None else ""),
+        (
+            recipe.evaluation.baselines and data.corpus and not data.labelled("train"),
+            "There are no baselines: no training turn carries a label.",
+        ),
+        (unlabelled, f"{', '.join(unlabelled)}: no labelled turn in the measured split, so no figure of its own."),
         (both, "Prompts show turns after the target (window.context: both): a task of its own."),
         (prompts and prompts.single, "One prompt file served training and measurement: a smoke test, no measurement."),
         (changed, f"Begun and ended under different versions: {'; '.join(changed)}."),

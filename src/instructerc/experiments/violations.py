@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from instructerc.errors import Problem, RecipeError, nearest
 from instructerc.experiments.documents import COMMAND_LINE
 from instructerc.experiments.keys import Key, children, nearest_key, schema_keys
-from instructerc.experiments.rules import value_at
+from instructerc.experiments.rules import SILENCERS, value_at
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -39,7 +39,7 @@ class Places:
         here = path
         while here:
             inside = any(given.startswith(f"{here}.") for given in self.overridden)
-            if here in self.overridden or (inside and here not in self.lines):
+            if here in self.overridden or inside:
                 return Problem(COMMAND_LINE, None, path, reason)
             if here in self.lines:
                 return Problem(self.file, self.lines[here], path, reason)
@@ -65,10 +65,16 @@ def check(values: Mapping[str, Any], places: Places) -> Recipe:
     try:
         Recipe.model_validate(_without(values, faults))
     except ValidationError as error:
-        faults = {**_faults(error, values), **faults}
+        more = _faults(error, values)
+        faults = {**{path: reason for path, reason in more.items() if not _follows(path, reason, faults)}, **faults}
     problems = [places.problem(path, reason) for path, reason in faults.items()]
     problems.sort(key=lambda problem: (problem.file == COMMAND_LINE, problem.line or 0))
     raise RecipeError("", [str(problem) for problem in problems])
+
+
+def _follows(path: str, reason: str, faults: Mapping[str, str]) -> bool:
+    """Whether a key seems to be without effect only since the key that would give it one is wrong itself."""
+    return any(rule.key in faults and rule.reason == reason and rule.covers(path) for rule in SILENCERS)
 
 
 def _faults(error: ValidationError, values: Mapping[str, Any]) -> dict[str, str]:
@@ -80,7 +86,8 @@ def _faults(error: ValidationError, values: Mapping[str, Any]) -> dict[str, str]
             continue
         path, reason = _fault(detail, values)
         faults.setdefault(path, reason)
-    return faults
+    # Of a list, or a section that may be null, pydantic also says that it is not null.
+    return {path: reason for path, reason in faults.items() if not any(f.startswith(f"{path}.") for f in faults)}
 
 
 def _fault(detail: ErrorDetails, values: Mapping[str, Any]) -> tuple[str, str]:

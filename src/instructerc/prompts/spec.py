@@ -199,8 +199,8 @@ class PromptSpec:
     def _cast(self, conversation: Conversation) -> _Cast:
         speakers = conversation.speakers
         first = self.speaker_offsets.get(conversation.id.partition(SEPARATOR)[0], 0)
-        # In a mixture only IEMOCAP's conversations have the speakers of the order.
-        order = () if self.speaker_offsets and not set(self.speaker_order) & set(speakers) else self.speaker_order
+        # In a mixture only IEMOCAP's conversations have the speakers of the order, and no others.
+        order = () if self.speaker_offsets and not set(speakers) <= set(self.speaker_order) else self.speaker_order
         numbers = speaker_numbers(speakers, order=order, first=first)
         wording = get_wording(self.wording)
         if self.speakers == "name":

@@ -22,7 +22,7 @@ from instructerc.backbones.adapters import PARAMETERS, AdapterSpec, attach, load
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import Attention, Dtype, Precision, load_backbone
 from instructerc.demonstrations.demonstrator import Demonstrator
-from instructerc.demonstrations.encoder import SentenceEncoder
+from instructerc.demonstrations.encoder import SentenceEncoder, require_library
 from instructerc.demonstrations.pairing import get_pairing
 from instructerc.demonstrations.pool_files import load_pool, save_pool
 from instructerc.errors import ArtefactError, UsageError
@@ -227,6 +227,7 @@ def load_demonstrator(artefact: Artefact, folder: Path, *, allow_oracle: bool = 
     source, shown = artefact.demonstrations, artefact.prompt.demonstrations
     if source is None or shown is None:
         return None
+    require_library()
     pairing = get_pairing(source.pairing, seed=source.seed)
     if pairing.leaks_gold and not allow_oracle:
         raise UsageError(

@@ -87,12 +87,13 @@ def load_sources(
         DataError: Data is at fault.
     """
     from instructerc.corpora.catalog import SOURCES
+    from instructerc.corpora.load import named_source
 
     if folder is not None and not any(source in SOURCES for source in sources):
         raise UsageError(f"--folder {folder} says where named corpora are, and none is given: give the paths alone")
     corpora = []
     for source in sources:
-        name, path = _named(source)
+        name, path = named_source(source)
         if name in SOURCES:
             where = folder if path is None else Path(path)
             corpora.append(_load(name, folder=where, repair=repair(name)))
@@ -163,17 +164,12 @@ def refuse_options_of_files(sources: Sequence[str], **given: object) -> None:
         UsageError: Such an option was given.
     """
     from instructerc.corpora.catalog import SOURCES
+    from instructerc.corpora.load import named_source
 
     unfit = [name for name, value in given.items() if value not in (None, False)]
-    if unfit and all(_named(source)[0] in SOURCES for source in sources):
+    if unfit and all(named_source(source)[0] in SOURCES for source in sources):
         options = " and ".join("--" + name.replace("_", "-") for name in unfit)
         raise UsageError(f"{options} goes with files of your own only: leave it out, or give a path")
-
-
-def _named(source: str) -> tuple[str, str | None]:
-    """Name and path of a source; a path that exists as it stands is no pair."""
-    name, separator, path = source.partition("=")
-    return (name, path) if separator and name and path and not Path(source).exists() else (source, None)
 
 
 def _load(name: str, *, folder: Path | None, repair: bool) -> Corpus:
