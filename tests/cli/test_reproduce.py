@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from instructerc.cli import app
 from instructerc.cli.reproduce import complete_table
-from instructerc.testing import tiny_llama
+from instructerc.testing import tiny_corpus, tiny_llama
 from tests.experiments.recipes import values, write_corpus
 from tests.reproduction.examples import write_table
 
@@ -94,7 +95,13 @@ def test_a_table_without_results_holds_what_was_reported(tmp_path: Path) -> None
         (["window", "--rows", "a,,b"], "--rows 'a,,b': has an empty part"),
         (["window", "--corpora", "mled"], "did you mean 'meld'?"),
         (["window", "--seeds", "x"], "write different whole numbers"),
+        (["window", "--seeds", "1,1"], "a seed stands twice"),
         (["ablation", "--fractions", "1"], "varies nothing beside its rows"),
+        (["window", "--launcher", "sbatch --wrap 'x"], """--launcher "sbatch --wrap 'x": a quote is not closed"""),
+        (["window", "--launcher", "sbatch \\"], "nothing follows its last backslash"),
+        (["window", "--launcher", ""], "--launcher '': names no program"),
+        (["window", "--launcher", " ", "--table-only"], "--launcher ' ': names no program"),
+        (["window", "--launcher", "''"], "names no program"),
     ],
 )
 def test_what_is_wrong_is_said(arguments: list[str], reason: str) -> None:
@@ -142,3 +149,31 @@ def test_a_table_of_ones_own_is_run_and_failing_cells_are_reported(tmp_path: Pat
     assert "cells: 2 done before" in again.stderr
     assert not (tmp_path / "runs" / "reproduce" / "small").exists()
     assert f"{by_row['tiny', '3']['reproduced']:.2f}" in again.stdout
+
+
+MIXED = """
+corpora: {second: data/first, first: data/second, third: data/third}
+rows: [{name: mix, mixture: true, overrides: {data.leaks: published}}]
+"""
+
+
+def test_a_mixture_of_ones_own_corpora_is_measured_on_each(tmp_path: Path) -> None:
+    tiny = replace(tiny_corpus(), train=tiny_corpus().train[:9])  # more joy than anger, whatever there is to test on
+    silent = tuple(
+        replace(chat, utterances=tuple(replace(turn, emotion=None) for turn in chat.utterances)) for chat in tiny.test
+    )
+    for name, test in (("first", tiny.test[:1]), ("second", tiny.test[:3]), ("third", silent)):
+        write_corpus(tmp_path / "data" / name, replace(tiny, test=test))
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(json.dumps(values(tmp_path / "corpus", tiny_llama(tmp_path / "llama"))), encoding="utf-8")
+    settings = ["--recipe", str(recipe), "--set", "training.epochs=1", "--seeds", "1"]
+    lines = json.loads(invoke(str(write_table(tmp_path, MIXED)), *settings, "--json").stdout)["lines"]
+    [path] = tmp_path.glob("runs/reproduce/results/small/*.json")
+    figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    turns = {corpus: figure["turns"] for corpus, figure in figures.items()}
+    assert turns == {
+        "second": sum(len(chat.utterances) for chat in tiny.test[:1]),
+        "first": sum(len(chat.utterances) for chat in tiny.test[:3]),
+    }
+    assert [line["reproduced"] is None for line in lines] == [False, False, True]
+    assert "nothing measured: no labelled turn in test" in lines[2]["marks"]

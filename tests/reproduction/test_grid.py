@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from instructerc.errors import UnknownNameError, UsageError
+from instructerc.experiments.documents import read_value
 from instructerc.experiments.resolve import resolve
 from instructerc.reproduction.grid import Request, expand
 from instructerc.reproduction.reading import read_table
@@ -143,3 +144,51 @@ def test_settings_that_have_options_are_refused(tmp_path: Path) -> None:
 def test_a_table_without_axis_takes_no_values() -> None:
     with pytest.raises(UsageError, match="varies nothing beside its rows: remove --values 1/4"):
         expand(read_table("ablation"), Request(values=("1/4",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "both", "name"),
+    [
+        (
+            "corpora: [meld]\naxis: {values: {1/2: {}, 1_2: {}}}\nrows: [{name: a, overrides: {}}]\n",
+            "row a on meld at 1/2 and row a on meld at 1_2",
+            "a-meld-1_2",
+        ),
+        (
+            "corpora: [x-meld, meld]\nrows: [{name: full, overrides: {}}, {name: full-x, overrides: {}}]\n",
+            "row full on x-meld and row full-x on meld",
+            "full-x-meld",
+        ),
+    ],
+)
+@pytest.mark.parametrize("part", [{}, {"corpora": ("meld",)}])
+def test_cells_of_one_name_are_refused(
+    tmp_path: Path, text: str, both: str, name: str, part: dict[str, tuple[str, ...]]
+) -> None:
+    with pytest.raises(UsageError, match=f"table small: {both} are both called {name}: rename one"):
+        expand(small_table(tmp_path, text), Request(**part))  # type: ignore[arg-type]
+
+
+def test_rows_that_are_reported_only_have_no_cells_to_name(tmp_path: Path) -> None:
+    text = "corpora: {x-meld: sample, meld: meld}\nrows: [{name: full, overrides: {}}, {name: full-x}]\n"
+    assert [cell.name for cell in expand(small_table(tmp_path, text), Request())] == ["full-x-meld-42", "full-meld-42"]
+
+
+def test_a_seed_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="seeds 1, 2, 1: one stands twice"):
+        expand(small_table(tmp_path), Request(seeds=(1, 2, 1)))
+
+
+@pytest.mark.parametrize("given", ["[meld, emorynlp]", "[]"])
+def test_a_row_that_sets_another_number_of_corpora_is_refused(tmp_path: Path, given: str) -> None:
+    text = f"corpora: [meld]\nrows: [{{name: a, overrides: {{data.corpus: {given}}}}}]\n"
+    with pytest.raises(UsageError, match=r"row a sets data.corpus to [02] for meld: name 1, or leave it out"):
+        expand(small_table(tmp_path, text), Request())
+
+
+@given(st.text("ab\n./-_$ \r", min_size=1))
+@example("released\n")
+def test_a_text_among_the_overrides_is_read_back_as_it_was(text: str) -> None:
+    [cell] = expand(read_table("main"), Request(corpora=("meld",), rows=("instructerc",)))
+    [written] = replace(cell, overrides={"data.unify": text}).texts
+    assert read_value(written.partition("=")[2]) == text

@@ -91,3 +91,12 @@ def test_figures_that_the_table_shows_are_means_of_the_seeds(tmp_path: Path) -> 
     line = line_of(lines_of(small_table(tmp_path), Request(), found), "single")
     assert line.shown == pytest.approx({"copy rate": 0.3})
     assert line.seconds == 600
+
+
+def test_a_corpus_that_could_not_be_measured_says_why(tmp_path: Path) -> None:
+    reason = "nothing measured: no labelled turn in test"
+    found = result("mix", {"meld": 0.5}, corpora=("meld", "emorynlp"), unmeasured={"emorynlp": reason})
+    lines = lines_of(small_table(tmp_path), Request(), [found])
+    missing, there = line_of(lines, "mix", "emorynlp"), line_of(lines, "mix")
+    assert (missing.mean, missing.marks) == (None, ("leaks: published", reason))
+    assert (there.mean, there.marks) == (50, ("leaks: published",))

@@ -107,3 +107,11 @@ def test_a_figure_is_read_as_it_is_printed(hundredths: int, deviation: int) -> N
 @pytest.mark.parametrize("given", [True, None, "", "-3", "100.5", "1e1", "7 +- 1", [1]])
 def test_what_is_no_figure_is_none(given: object) -> None:
     assert read_figure(given) is None
+
+
+def test_names_end_with_their_line(tmp_path: Path) -> None:
+    text = 'corpora: {"c\\n": meld}\nrows: [{name: "a\\n", overrides: {}}]\n'
+    with pytest.raises(RecipeError) as caught:
+        small_table(tmp_path, text)
+    assert r"corpora: 'c\n' is wrong" in str(caught.value)
+    assert r"rows[1].name: 'a\n' is wrong" in str(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +18,12 @@ from instructerc.experiments.resolve import Resolved
 from instructerc.experiments.watching import RunWatcher, Silent
 from instructerc.recognition.predictions import PredictionWriter, TurnPrediction
 from instructerc.reproduction.grid import Cell, Request, expand
+from instructerc.reproduction.lines import lines_of
+from instructerc.reproduction.overview import cost_of
 from instructerc.reproduction.reading import read_table
 from instructerc.reproduction.results import Results, harvest
 from instructerc.reproduction.running import Outcome, absent_data, run_missing, status_of
-from tests.reproduction.examples import finish
+from tests.reproduction.examples import finish, small_table
 
 
 @contextlib.contextmanager
@@ -169,9 +171,124 @@ def test_a_mixture_is_measured_on_each_corpus(tmp_path: Path) -> None:
     assert low is not None
     assert high is not None
     assert 0 <= low < high <= 1
-    finish(cell, sources={"meld": scores})
-    with pytest.raises(ArtefactError, match="holds no scores of emorynlp"):
+    finish(cell)
+    with pytest.raises(ArtefactError, match=r"holds no scores where the cell learns from meld, emorynlp"):
         harvest(cell)
+
+
+MIXTURE = "rows: [{name: mix, mixture: true, overrides: {data.unify: released}}]\n"
+
+
+def cell_of(folder: Path, corpora: str, rows: str = MIXTURE) -> Cell:
+    [cell] = expand(small_table(folder, f"corpora: {corpora}\n{rows}"), Request(out=folder / "runs"))
+    return cell
+
+
+def finish_mixture(cell: Cell, figures: Mapping[str, float]) -> None:
+    """Leaves a report with these weighted F1s, by the corpora's names in the run; the headline is that of `finish`."""
+    finish(cell)
+    scores = json.loads((cell.folder / "report.json").read_text(encoding="utf-8"))["scores"]["test"]
+    finish(cell, sources={name: {**scores, "weighted_f1": figure} for name, figure in figures.items()})
+
+
+def measured(cell: Cell) -> dict[str, float]:
+    return {corpus: figure.weighted_f1 for corpus, figure in harvest(cell).figures.items()}
+
+
+@pytest.mark.parametrize(
+    ("corpora", "sources"),
+    [
+        ("{second: HERE/first, first: HERE/second}", ("first", "second")),
+        ("{a: HERE/first/, b: HERE/calls.csv}", ("first", "calls")),
+        ("{a: meld-cosmic, b: HERE/calls.v2}", ("meld-cosmic", "calls.v2")),
+        ("{a: ours=HERE/first, b: meld=HERE/second}", ("ours", "meld")),
+        ("{a: /elsewhere/calls.v2, b: /elsewhere/more.csv}", ("calls.v2", "more")),
+    ],
+)
+def test_figures_of_a_mixture_go_to_the_corpora_that_the_table_calls_otherwise(
+    tmp_path: Path, corpora: str, sources: tuple[str, str]
+) -> None:
+    for name in ("first", "second", "calls.v2"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "calls.csv").touch()
+    cell = cell_of(tmp_path, corpora.replace("HERE", str(tmp_path)))
+    finish_mixture(cell, dict(zip(sources, (0.25, 0.75), strict=True)))
+    assert measured(cell) == dict(zip(cell.corpora, (0.25, 0.75), strict=True))
+
+
+def test_an_interval_is_that_of_the_corpus_in_the_run(tmp_path: Path) -> None:
+    cell = cell_of(tmp_path, "{second: /data/first, first: /data/second}")
+    finish_mixture(cell, {"first": 1.0, "second": 0.5})
+    rows = [
+        TurnPrediction(conversation=f"{name}:{number}", turn=0, emotion="joy", gold=gold)
+        for name, golds in (("first", ["joy"] * 4), ("second", ["joy", "anger"] * 2))
+        for number, gold in enumerate(golds)
+    ]
+    with PredictionWriter(cell.folder / "predictions.jsonl", expected_rows={row.conversation: 1 for row in rows}) as to:
+        for row in rows:
+            to.append([row])
+    found = harvest(cell).figures
+    assert (found["second"].low, found["second"].high) == (1, 1)
+    assert found["first"].low is not None
+    assert found["first"].low < 1
+
+
+@pytest.mark.parametrize("rows", [MIXTURE, "rows: [{name: one, overrides: {data.unify: released}}]\n"])
+@pytest.mark.parametrize("sources", [{"first": 0.25}, {}])
+def test_one_corpus_under_unified_labels_has_the_headline(tmp_path: Path, rows: str, sources: dict[str, float]) -> None:
+    cell = cell_of(tmp_path, "{mine: /data/first}", rows)
+    finish_mixture(cell, sources)
+    [figure] = harvest(cell).figures.values()
+    headline = json.loads((cell.folder / "report.json").read_text(encoding="utf-8"))["scores"]["test"]["weighted_f1"]
+    assert (figure.weighted_f1, figure.low, figure.high) == (headline, 0.5, 0.9)
+
+
+def test_a_corpus_without_labels_to_measure_by_is_missing_with_the_reason(tmp_path: Path) -> None:
+    cell = cell_of(tmp_path, "{a: /data/first, b: /data/second}")
+    finish_mixture(cell, {"second": 0.75})
+    results = Results(tmp_path / "results")
+    assert bring([cell], tmp_path).skipped == [cell.name]
+    found = results.read(cell)
+    assert found == harvest(cell)
+    assert found is not None
+    assert found.unmeasured == {"a": "nothing measured: no labelled turn in test"}
+    assert {corpus: figure.weighted_f1 for corpus, figure in found.figures.items()} == {"b": 0.75}
+    again = status_of(cell_of(tmp_path, "{x: /data/first, y: /data/second}"), results)
+    assert (again.state, again.result) == ("same run", found.of(again.cell))
+    assert again.result is not None
+    assert (list(again.result.figures), list(again.result.unmeasured)) == (["y"], ["x"])
+
+
+def test_a_report_of_other_corpora_is_not_taken(tmp_path: Path) -> None:
+    cell = cell_of(tmp_path, "{a: /data/first, b: /data/second}")
+    finish_mixture(cell, {"first": 0.25, "third": 0.75})
+    with pytest.raises(ArtefactError, match="holds scores of first, third where the cell learns from first, second"):
+        harvest(cell)
+
+
+def test_results_that_know_of_nothing_unmeasured_are_read(tmp_path: Path) -> None:
+    [cell] = cells(tmp_path, rows=("full",))
+    finish(cell)
+    results = Results(tmp_path / "results")
+    path = results.write(cell, harvest(cell))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["unmeasured"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert results.read(cell) == harvest(cell)
+
+
+def test_marks_of_a_row_stay_with_the_row(tmp_path: Path) -> None:
+    text = (
+        "corpora: [meld]\nrows: [{name: a, marks: [mine], overrides: {}}, {name: b, marks: [other], overrides: {}}]\n"
+    )
+    table, request = small_table(tmp_path, text), Request(out=tmp_path)
+    first, second = expand(table, request)
+    finish(first, marks=["oracle demonstrations"])
+    assert bring([first, second], tmp_path).skipped == ["a-meld-42", "b-meld-42"]
+    found = Results(tmp_path / "results").of_table("small")
+    assert [result.marks for result in found] == [("oracle demonstrations",)] * 2
+    lines = lines_of(table, request, found)
+    assert [line.marks for line in lines] == [("mine", "oracle demonstrations"), ("other", "oracle demonstrations")]
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", '{"format": 1}', '{"format": 9}'])
@@ -182,6 +299,23 @@ def test_a_damaged_result_is_named(text: str, tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ArtefactError, match=str(path)):
         Results(tmp_path).read(cell)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"format": 9}', '{"metric": 0.5}'])
+def test_files_that_are_no_results_do_not_stop_other_tables(tmp_path: Path, text: str) -> None:
+    [cell] = cells(tmp_path, rows=("full",))
+    finish(cell)
+    results = Results(tmp_path / "results")
+    results.write(cell, harvest(cell))
+    foreign = results.path("aaa", "notes")
+    foreign.parent.mkdir()
+    foreign.write_text(text, encoding="utf-8")
+    [other] = cells(tmp_path, "alpha", values=("0.1",))
+    statuses = [status_of(other, results)]
+    assert [status.state for status in statuses] == ["same run"]
+    assert cost_of(statuses, results) == (0, 0, True)
+    with pytest.raises(ArtefactError, match=str(foreign)):
+        results.of_table("aaa")
 
 
 def test_a_report_without_scores_is_named(tmp_path: Path) -> None:
@@ -201,6 +335,20 @@ def test_a_launcher_is_handed_the_command_line(tmp_path: Path) -> None:
     outcome = bring([cell], tmp_path, launcher=[sys.executable, str(script), str(tmp_path / "words.json")])
     assert outcome.handed == ["full-meld-42"]
     assert json.loads((tmp_path / "words.json").read_text(encoding="utf-8")) == cell.command()
+
+
+def test_what_a_launcher_prints_is_no_result(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    bring(cells(tmp_path, rows=("full",)), tmp_path, launcher=[sys.executable, "-c", "print('queued')"])
+    assert tuple(capfd.readouterr()) == ("", "queued\n")
+
+
+def test_a_launcher_is_handed_cells_of_the_same_run_once(tmp_path: Path) -> None:
+    code = f"import sys; open({str(tmp_path / 'queue')!r}, 'a').write(sys.argv[-2] + '\\n')"
+    found = cells(tmp_path, rows=("full", "without-both", "without-lora"))
+    outcome = bring(found, tmp_path, launcher=[sys.executable, "-c", code])
+    assert outcome.handed == ["full-meld-42", "without-both-meld-42", "without-lora-meld-42"]
+    queue = (tmp_path / "queue").read_text(encoding="utf-8").split()
+    assert queue == [str(cell.folder) for cell in found[:2]]
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,11 @@ def test_a_table_that_was_never_published_says_what_it_was_run_with(tmp_path: Pa
     assert sentences(table, []) == []
 
 
+def test_a_corpus_that_was_learned_from_is_not_one_that_nothing_was_run_on(tmp_path: Path) -> None:
+    found = result("mix", {"meld": 0.5}, corpora=("meld", "emorynlp"), unmeasured={"emorynlp": "nothing measured"})
+    assert not any("Nothing was run on" in text for text in sentences(small_table(tmp_path), [found]))
+
+
 def test_texts_of_a_table_are_no_markup(tmp_path: Path) -> None:
     text = "corpora: [meld]\ntitle: <b>x</b>\nrows: [{name: a, title: 'a|b', overrides: {}}]\n"
     page = to_markdown(compared(small_table(tmp_path, text), Request(), []))

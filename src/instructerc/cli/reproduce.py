@@ -84,7 +84,7 @@ def reproduce(
     ] = False,
     launcher: Annotated[
         str | None,
-        typer.Option("--launcher", metavar="CMD", help="Hand each cell's command line to this program instead."),
+        typer.Option("--launcher", metavar="CMD", help="Hand each run's command line to this program instead."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -108,6 +108,7 @@ def reproduce(
         out=out,
         results=results,
     )
+    launching = () if launcher is None else _launcher(launcher)
     if table == LISTING:
         _print_overview(request, json=json)
         return
@@ -119,7 +120,7 @@ def reproduce(
     if plan:
         _print_plan(found, request, json=json)
         return
-    outcome = None if table_only else _run(found, request, shlex.split(launcher or ""))
+    outcome = None if table_only else _run(found, request, launching)
     _write(found, request, json=json)
     if outcome is not None:
         _print_end(outcome)
@@ -134,6 +135,22 @@ def _words(option: str, text: str | None) -> tuple[str, ...]:
     words = () if text is None else tuple(word.strip() for word in text.split(","))
     if not all(words):
         raise UsageError(f"{option} {text!r}: has an empty part: separate names by single commas, such as a,b")
+    return words
+
+
+def _launcher(text: str) -> tuple[str, ...]:
+    """The words of `--launcher`, as a shell splits them.
+
+    Raises:
+        UsageError: There is no program, or what a quote or backslash begins does not end.
+    """
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        fault = "a quote is not closed" if "quotation" in str(error) else "nothing follows its last backslash"
+        raise UsageError(f"--launcher {text!r}: {fault}") from None
+    if not words or not words[0]:
+        raise UsageError(f"--launcher {text!r}: names no program: name one, or leave the option out to run cells here")
     return words
 
 

@@ -89,9 +89,9 @@ def _seeds(table: Table, results: Sequence[CellResult]) -> str:
 
 def _parts(table: Table, results: Sequence[CellResult]) -> list[str]:
     """Corpora and values of the axis that no result is of, and which corpora were trained together."""
-    measured = {corpus for result in results for corpus in result.figures}
+    learned = {corpus for result in results for corpus in (*result.figures, *result.unmeasured)}
     sentences = []
-    absent = [corpus for corpus in table.corpora if corpus not in measured]
+    absent = [corpus for corpus in table.corpora if corpus not in learned]
     if absent:
         sentences.append(f"Nothing was run on {', '.join(absent)}.")
     points = {result.value for result in results}

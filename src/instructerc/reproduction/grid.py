@@ -9,6 +9,7 @@ What stands further right wins, so that a row is what its name says whatever the
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ PUBLISHED_LENGTHS: Mapping[str, int] = {"iemocap": 1200, "iemocap-cosmic": 1200}
 
 EMBEDDED = "embedded"
 
-PLAIN = re.compile(r"^[A-Za-z/][A-Za-z0-9_./-]*$")
+PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
 """Texts that YAML takes for texts without quotes, but for its three words."""
 
 
@@ -96,7 +97,6 @@ class Cell:
         recipe: The recipe that it begins with.
         overrides: Values of keys by dotted path, `seed` among them.
         folder: Its run folder.
-        marks: What a reader has to know, as far as the table says it.
     """
 
     table: str
@@ -107,7 +107,6 @@ class Cell:
     recipe: str
     overrides: Mapping[str, Any] = field(hash=False)
     folder: Path
-    marks: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -160,8 +159,12 @@ def expand(table: Table, request: Request) -> list[Cell]:
 
     Raises:
         UnknownNameError: It has no such row, corpus or value.
-        UsageError: `settings` name a key that every cell sets itself, or are no KEY=VALUE.
+        UsageError: `settings` name a key that every cell sets itself, or are no KEY=VALUE; a seed stands twice; two
+            cells of the table have one name, or a row sets another number of corpora than its cells are of.
     """
+    if len(set(request.seeds)) < len(request.seeds):
+        raise UsageError(f"seeds {', '.join(map(str, request.seeds))}: one stands twice: give different ones")
+    _check_names(table)
     corpora = wanted_corpora(table, request)
     points = wanted_values(table, request)
     given = _settings(request)
@@ -228,9 +231,27 @@ def runnable_rows(table: Table, request: Request) -> Iterator[Row]:
             yield row
 
 
+def _check_names(table: Table) -> None:
+    """Whether names tell cells apart, also those that were not asked for: all of them share folders.
+
+    Cells of single corpora stand for mixtures as well: two of these have one name only where two of those have.
+
+    Raises:
+        UsageError: Two cells have the same name.
+    """
+    places: dict[str, str] = {}
+    for row in table.rows:
+        for corpus, value in itertools.product(table.corpora, table.values) if row.overrides is not None else ():
+            place = f"row {row.name} on {corpus}" + (f" at {value}" if value else "")
+            name = cell_name(row.name, [corpus], value, 0).removesuffix("-0")
+            if name in places:
+                raise UsageError(f"table {table.name}: {places[name]} and {place} are both called {name}: rename one")
+            places[name] = place
+
+
 def _written(value: Any) -> str:
     """A value as YAML reads it back; plain words stand without quotes."""
-    plain = isinstance(value, str) and PLAIN.match(value) and value.lower() not in ("null", "true", "false")
+    plain = isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in ("null", "true", "false")
     return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
@@ -270,6 +291,7 @@ def _cell(
     shared = [table.settings, table.published if request.published else {}, given]
     for layer in (*shared, *_own(table, row, value, request)):
         overrides = over(overrides, layer)
+    _check_corpora(table, row, corpora, overrides)
     overrides["seed"] = seed
     return Cell(
         table=table.name,
@@ -280,8 +302,22 @@ def _cell(
         recipe=request.base,
         overrides=overrides,
         folder=request.out / table.name / cell_name(row.name, corpora, value, seed),
-        marks=row.marks,
     )
+
+
+def _check_corpora(table: Table, row: Row, corpora: tuple[str, ...], overrides: Overrides) -> None:
+    """Whether each corpus of a cell is one that its run learns from, so that figures can be told apart.
+
+    Raises:
+        UsageError: The row sets another number of corpora.
+    """
+    given = overrides.get("data.corpus")
+    count = len(given) if isinstance(given, list) else 1
+    if given is not None and count != len(corpora):
+        raise UsageError(
+            f"table {table.name}: row {row.name} sets data.corpus to {count} for {' + '.join(corpora)}: name "
+            f"{len(corpora)}, or leave it out; with mixture: true a row learns from all corpora together"
+        )
 
 
 def _own(table: Table, row: Row, value: str, request: Request) -> list[Overrides]:

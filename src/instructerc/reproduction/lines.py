@@ -137,10 +137,9 @@ def _lines(
     reported = row.reported.get(corpus, {}).get(value)
     if reported is None and not runnable:
         return
-    own = [
-        result for result in results if result.row == row.name and result.value == value and corpus in result.figures
-    ]
-    own.sort(key=lambda result: result.seed)
+    here = [result for result in results if result.row == row.name and result.value == value]
+    own = sorted((result for result in here if corpus in result.figures), key=lambda result: result.seed)
+    reasons = [result.unmeasured[corpus] for result in here if corpus in result.unmeasured]
     yield Line(
         row=row.name,
         title=row.title,
@@ -149,7 +148,7 @@ def _lines(
         runnable=runnable,
         reported=reported,
         figures={result.seed: result.figures[corpus] for result in own},
-        marks=_marks(row, own, runnable=runnable),
+        marks=distinct_marks((*_marks(row, own, runnable=runnable), *reasons)),
         seconds=_mean([result.seconds for result in own]),
         shown=_shown(table, own),
     )

@@ -66,7 +66,7 @@ def cost_of(statuses: Sequence[Status], results: Results) -> tuple[float | None,
     missing = {status.key: status for status in statuses if status.state == "missing"}.values()
     if any(status.passes is None for status in missing):
         return None, None, False
-    finished = [result for path in results.folder.glob("*") for result in results.of_table(path.name)]
+    finished = list(results.readable())
     passes = hours = 0.0
     known, measured = True, True
     for status in missing:

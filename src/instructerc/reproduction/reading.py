@@ -16,7 +16,7 @@ from instructerc.reproduction.table import Axis, Overrides, Reported, Row, Table
 TABLES = Path(__file__).parent / "tables"
 """The folder of the tables that the package ships."""
 
-NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 FIGURE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(?:\s*±\s*([0-9]*\.?[0-9]+))?$")
 
 TABLE_KEYS = (
@@ -153,7 +153,7 @@ class _Reader:
         if not isinstance(given, Mapping) or not given:
             self.faults.append("corpora: takes a list of corpora, or a mapping of names to what data.corpus takes")
             return {}
-        wrong = [name for name, corpus in given.items() if not isinstance(corpus, str) or not NAME.match(str(name))]
+        wrong = [name for name, corpus in given.items() if not isinstance(corpus, str) or not NAME.fullmatch(str(name))]
         self.faults += [
             f"corpora: {name!r} is wrong: takes a word, with the name or path of a corpus" for name in wrong
         ]
@@ -165,7 +165,7 @@ class _Reader:
             return Row(name=place, title=place)
         self._known(given, ROW_KEYS, f"{place}.")
         name = given.get("name")
-        if not isinstance(name, str) or not NAME.match(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             self.faults.append(f"{place}.name: {name!r} is wrong: takes a word of letters, digits, '.', '-', '_'")
         place = f"row {name}"
         at = given.get("at") or {}

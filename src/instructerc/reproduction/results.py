@@ -7,17 +7,21 @@ results/ablation/full-meld-42.json    figures a corpus, marks, setting, seconds,
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instructerc.assets import write_atomically
 from instructerc.errors import ArtefactError
 from instructerc.reproduction.costs import passes_of
 from instructerc.reproduction.grid import Cell
 from instructerc.reproduction.settings import key_of, setting_of, value_of
+
+if TYPE_CHECKING:
+    from instructerc.experiments.schema import Recipe
 
 FORMAT = 1
 """Version of the files."""
@@ -60,11 +64,12 @@ class CellResult:
         seed: The seed.
         key: Of the setting; two results with one key are one run.
         figures: What was measured, by corpus.
-        marks: What a reader has to know beside the figures.
+        marks: What a reader has to know beside the figures, whichever row they stand in.
         setting: What the figures depend on, by key of the recipe; defaults are left out.
         seconds: Wall time of the run.
         passes: Examples that were learned from, epochs times turns times tasks; None where that is not known.
         facts: Groups of the report's provenance.
+        unmeasured: Why there is no figure, by corpus that was learned from and has none.
     """
 
     table: str
@@ -79,6 +84,7 @@ class CellResult:
     seconds: float | None = None
     passes: float | None = None
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def backbone(self) -> str:
@@ -101,6 +107,7 @@ class CellResult:
         """
         if record.get("format") != FORMAT:
             raise ArtefactError(f"result of format {record.get('format')!r}: this version reads format {FORMAT}")
+        record = {"unmeasured": {}, **record}  # younger than the format
         values = {name: record[name] for name in cls.__dataclass_fields__}
         values |= {"corpora": tuple(record["corpora"]), "marks": tuple(record["marks"])}
         values["figures"] = {corpus: Figure(**figure) for corpus, figure in record["figures"].items()}
@@ -108,16 +115,15 @@ class CellResult:
 
     def of(self, cell: Cell) -> CellResult:
         """The same figures as those of another cell, whose run is the same."""
-        marks = distinct_marks((*cell.marks, *self.marks))
-        figures = dict(zip(cell.corpora, self.figures.values(), strict=True))
+        names = dict(zip(self.corpora, cell.corpora, strict=True))
         return replace(
             self,
             table=cell.table,
             row=cell.row,
             corpora=cell.corpora,
             value=cell.value,
-            figures=figures,
-            marks=marks,
+            figures={names[corpus]: figure for corpus, figure in self.figures.items()},
+            unmeasured={names[corpus]: reason for corpus, reason in self.unmeasured.items()},
         )
 
 
@@ -146,16 +152,25 @@ class Results:
         return _read(path) if path.is_file() else None
 
     def with_key(self, key: str) -> CellResult | None:
-        """A result of any table with this key; None where there is none."""
+        """A result of any table with this key; None where there is none that can be read."""
         if self._by_key is None:
             self._by_key = {}
-            for path in sorted(self.folder.glob("*/*.json")):
-                result = _read(path)
+            for result in self.readable():
                 self._by_key.setdefault(result.key, result)
         return self._by_key.get(key)
 
+    def readable(self) -> Iterator[CellResult]:
+        """Every result of any table, by name of the file; no file that is damaged or none of ours stops the others."""
+        for path in sorted(self.folder.glob("*/*.json")):
+            with contextlib.suppress(ArtefactError):
+                yield _read(path)
+
     def of_table(self, table: str) -> list[CellResult]:
-        """Every result of a table, by name of the file."""
+        """Every result of a table, by name of the file.
+
+        Raises:
+            ArtefactError: A file is damaged, or of another version.
+        """
         return [_read(path) for path in sorted((self.folder / table).glob("*.json"))]
 
     def write(self, cell: Cell, result: CellResult) -> Path:
@@ -174,7 +189,7 @@ def harvest(cell: Cell, folder: Path | None = None) -> CellResult:
         folder: Its run folder; None takes the cell's.
 
     Raises:
-        ArtefactError: The folder holds no report that could be read, or none of a corpus of the cell.
+        ArtefactError: The folder holds no report that could be read, or one of other corpora.
         UsageError: The cell's own recipe is wrong.
     """
     folder = folder or cell.folder
@@ -184,6 +199,8 @@ def harvest(cell: Cell, folder: Path | None = None) -> CellResult:
     try:
         run = report["provenance"].get("Run", {})
         times = [run[name] for name in ("training seconds", "seconds in all") if run.get(name) is not None]
+        figures = dict(_figures(cell, resolved.recipe, report, folder))
+        reason = f"nothing measured: no labelled turn in {_split(report)}"
         return CellResult(
             table=cell.table,
             row=cell.row,
@@ -191,13 +208,14 @@ def harvest(cell: Cell, folder: Path | None = None) -> CellResult:
             value=cell.value,
             seed=cell.seed,
             key=key_of(setting),
-            figures=dict(_figures(cell, report, folder)),
-            marks=distinct_marks((*cell.marks, *marks_of(setting), *report.get("marks", ()))),
+            figures=figures,
+            marks=distinct_marks((*marks_of(setting), *report.get("marks", ()))),
             setting=setting,
             # A resumed run counts its last part only, but the training of all of them.
             seconds=max(times) if times else None,
             passes=passes_of(resolved),
             facts={name: report["provenance"][name] for name in GROUPS if name in report["provenance"]},
+            unmeasured={corpus: reason for corpus in cell.corpora if corpus not in figures},
         )
     except (KeyError, TypeError, AttributeError) as error:
         reason = f"lacks {error}: it is of another version; run the cell anew in another folder"
@@ -233,21 +251,50 @@ def distinct_marks(marks: Iterable[str]) -> tuple[str, ...]:
     return tuple(mark for mark in found if not any(other != mark and other.startswith(mark) for other in found))
 
 
-def _figures(cell: Cell, report: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, Figure]]:
-    """Of a mixture what was measured on each corpus, else the report's own headline."""
+def _figures(cell: Cell, recipe: Recipe, report: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, Figure]]:
+    """Of a mixture what was measured on each corpus that has labels to measure by, else the report's own headline."""
     sources = report.get("sources") or {}
-    if not sources and len(cell.corpora) == 1:
-        split = "test" if "test" in report["scores"] else next(iter(report["scores"]))
+    if len(cell.corpora) == 1 and len(sources) <= 1:
+        split = _split(report)
         interval = report["intervals"].get(split) or {}
         yield cell.corpora[0], _figure(report["scores"][split], interval.get("low"), interval.get("high"))
         return
-    missing = [corpus for corpus in cell.corpora if corpus not in sources]
-    if missing:
-        reason = f"holds no scores of {', '.join(missing)}: run the cell anew in another folder"
+    given = recipe.data.corpus
+    mixed = [_source(corpus, sources) for corpus in ((given,) if isinstance(given, str) else given)]
+    strangers = [source for source in sources if source not in mixed]
+    if not sources or strangers or len(mixed) != len(cell.corpora):
+        held = f"scores of {', '.join(sources)}" if sources else "no scores"
+        reason = f"holds {held} where the cell learns from {', '.join(mixed)}: run the cell anew in another folder"
         raise ArtefactError(f"{folder / REPORT}: {reason}")
-    for corpus in cell.corpora:
-        low, high = _interval(folder, corpus, sources[corpus], cell.seed)
-        yield corpus, _figure(sources[corpus], low, high)
+    for corpus, source in zip(cell.corpora, mixed, strict=True):
+        if source in sources:
+            low, high = _interval(folder, source, sources[source], cell.seed)
+            yield corpus, _figure(sources[source], low, high)
+
+
+def _source(corpus: str, sources: Collection[str]) -> str:
+    """What a mixture calls a corpus that `data.corpus` names: by the catalogue, or after its file or folder.
+
+    Where the data lie on another machine, only the report can tell a folder `calls.new` from a file `calls.csv`.
+
+    Args:
+        corpus: A name of the catalogue, a path, or NAME=PATH.
+        sources: The corpora of the report.
+    """
+    from instructerc.corpora import SOURCES
+    from instructerc.corpora.load import named_source
+
+    called, given = named_source(corpus)
+    if given is not None or called in SOURCES:
+        return called
+    path = Path(corpus).expanduser()
+    folder = path.resolve().name
+    return folder if path.is_dir() or (not path.exists() and folder in sources) else path.stem
+
+
+def _split(report: Mapping[str, Any]) -> str:
+    """The split that a report's headline is of."""
+    return "test" if "test" in report["scores"] else str(next(iter(report["scores"])))
 
 
 def _figure(scores: Mapping[str, Any], low: float | None, high: float | None) -> Figure:
@@ -262,7 +309,7 @@ def _figure(scores: Mapping[str, Any], low: float | None, high: float | None) ->
 
 
 def _interval(
-    folder: Path, corpus: str, scores: Mapping[str, Any], seed: int
+    folder: Path, source: str, scores: Mapping[str, Any], seed: int
 ) -> tuple[float, float] | tuple[None, None]:
     """Bootstrap interval on one corpus of a mixture, which reports hold for the whole only."""
     from instructerc.evaluation import interval_of_rows, rows_by_source
@@ -271,7 +318,7 @@ def _interval(
     path = folder / "predictions.jsonl"
     if not path.is_file():
         return None, None
-    rows = rows_by_source(read_predictions(path)).get(corpus)
+    rows = rows_by_source(read_predictions(path)).get(source)
     if not rows:
         return None, None
     interval = interval_of_rows(rows, labels=scores["labels"], seed=seed)

@@ -22,6 +22,9 @@ State = Literal["done", "same run", "finished", "missing", "refused"]
 """Of a cell: it has a result; another cell's run is the same; its folder holds a report that no result was made of;
 it has to be run; its recipe is wrong, or its result is of another setting."""
 
+STDERR = 2
+"""File descriptor of the standard error stream."""
+
 Watching = Callable[[], "AbstractContextManager[RunWatcher]"]
 
 
@@ -53,14 +56,16 @@ class Outcome:
     Attributes:
         ran: Names of cells that were run.
         skipped: Names of cells that were done before.
-        handed: Names of cells that a launcher took, and whose report is not there yet.
+        handed: Names of cells that a launcher took, and whose report is not there yet; cells of the same run count too.
         failed: Why cells failed, by name.
+        taken: Keys of the settings of `handed`.
     """
 
     ran: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     handed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
 
 
 def status_of(cell: Cell, results: Results) -> Status:
@@ -118,7 +123,8 @@ def run_missing(
         cells: The cells.
         results: Where results go.
         watching: Makes what is told how a run goes on.
-        launcher: Words in front of each cell's command line, which then runs it; empty runs it here.
+        launcher: Words in front of each cell's command line, which then runs it, cells of the same run once; empty runs
+            it here. What it prints goes to stderr.
         say: Is told in a line what happens.
     """
     outcome = Outcome()
@@ -148,8 +154,10 @@ def _bring(cell: Cell, results: Results, outcome: Outcome, watching: Watching, l
         outcome.skipped.append(cell.name)
         return
     if launcher:
-        _launch(cell, launcher)
+        if status.key not in outcome.taken:
+            _launch(cell, launcher)
         if not _finished(cell, status.key):
+            outcome.taken.add(status.key)
             outcome.handed.append(cell.name)
             return
     else:
@@ -173,7 +181,8 @@ def _launch(cell: Cell, launcher: Sequence[str]) -> None:
         ArtefactError: It ended with an error.
     """
     try:
-        done = subprocess.run([*launcher, *cell.command()], check=False)  # noqa: S603 — the user's own program
+        # Stdout holds results only, and `sys.stderr` need not be a file where this is called from a notebook.
+        done = subprocess.run([*launcher, *cell.command()], check=False, stdout=STDERR)  # noqa: S603 — the user's own
     except OSError as error:
         raise UsageError(f"--launcher {launcher[0]!r}: cannot be started ({error.strerror}): check its path") from None
     if done.returncode:
