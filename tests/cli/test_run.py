@@ -27,6 +27,8 @@ class FakeResult:
     folder: Path
     weighted_f1: float
     baselines: Mapping[str, float] = field(default_factory=dict)
+    sources: Mapping[str, float] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {"folder": self.folder.as_posix(), "weighted_f1": self.weighted_f1}
@@ -41,7 +43,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Resolved, bool]]:
         made.append((resolved, resume))
         assert isinstance(watcher, TerminalWatcher)
         assert resolved.recipe.output.folder is not None
-        return FakeResult(resolved.recipe.output.folder, resolved.recipe.seed / 100)
+        marks = ("test-selected epoch",) if resolved.recipe.checkpoints.select == "test" else ()
+        sources = {} if isinstance(resolved.recipe.data.corpus, str) else {"meld": 0.5}
+        return FakeResult(resolved.recipe.output.folder, resolved.recipe.seed / 100, sources=sources, marks=marks)
 
     module = ModuleType("instructerc.experiments.run")
     module.run_recipe = run_recipe  # type: ignore[attr-defined]
@@ -95,6 +99,14 @@ def test_resume_and_folder_are_passed_on(calls: list[Any]) -> None:
     [(resolved, resume)] = calls
     assert resume
     assert resolved.recipe.output.folder == Path("true")
+
+
+def test_no_figure_stands_without_its_marks(calls: list[tuple[Resolved, bool]]) -> None:
+    overrides = ("--set", "checkpoints.select=test", "--set", "data.corpus=[meld, emorynlp]")
+    out = invoke("quickstart", *overrides, "--seeds", "1,3")
+    assert "W-F1 1.00 (test-selected epoch)" in out
+    assert "W-F1 2.00 ± 1.41 (test-selected epoch)" in out
+    assert "     50.00  on meld" in out
 
 
 def test_several_seeds_give_mean_and_deviation(calls: list[Any]) -> None:

@@ -55,9 +55,9 @@ def test_it_says_how_examples_would_be_read_as_the_run_does(
     found = dry_run(resolved)
     method = run_recipe(resolved).report.provenance["Method"]
     assert (found.workloads[""].batches, str(found.workloads[""].tokens)) == (method["batches"], method["tokens"])
-    for line in found.workload.lines():
+    for line in found.workloads[""].lines():
         assert line in found.to_text().splitlines()
-    assert found.to_json()["tokens_an_epoch"]["read"] == found.workload.tokens.read
+    assert found.to_json()["stages"][0]["tokens"]["read"] == found.workloads[""].tokens.read
 
 
 def test_trees_that_the_backbone_does_not_take_are_refused(corpus_folder: Path, tmp_path: Path) -> None:

@@ -123,16 +123,16 @@ def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
         results.append(result)
         if not json:
             shown = f"seed {resolved.recipe.seed}  context {resolved.recipe.window.context}  {result.folder}"
-            typer.echo(f"W-F1 {marked(f'{100 * result.weighted_f1:.2f}', result.report.marks)}  {shown}")
-            for name, scores in result.report.sources.items():
-                typer.echo(f"     {100 * scores.weighted_f1:.2f}  on {name}")
+            typer.echo(f"W-F1 {marked(f'{100 * result.weighted_f1:.2f}', result.marks)}  {shown}")
+            for name, figure in result.sources.items():
+                typer.echo(f"     {100 * figure:.2f}  on {name}")
             for name, figure in result.baselines.items():
                 typer.echo(f"     {100 * figure:.2f}  {name}")
     if json:
         typer.echo(json_module.dumps(_summary(results), indent=2, ensure_ascii=False))
     elif len(results) > 1:
         mean, deviation = _spread(results)
-        spread = marked(f"{100 * mean:.2f} ± {100 * deviation:.2f}", results[0].report.marks)
+        spread = marked(f"{100 * mean:.2f} ± {100 * deviation:.2f}", results[0].marks)
         typer.echo(f"W-F1 {spread}  mean and deviation of {len(results)} seeds")
 
 

@@ -72,6 +72,16 @@ class RunResult:
         """Weighted F1 of the baselines on the same split, by name, fractions."""
         return {name: scores.weighted_f1 for name, scores in self.report.baselines.items()}
 
+    @property
+    def sources(self) -> dict[str, float]:
+        """Weighted F1 of each corpus of a mixture, by name, fractions; empty where there is one corpus."""
+        return {name: scores.weighted_f1 for name, scores in self.report.sources.items()}
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What makes the figures no ordinary results."""
+        return self.report.marks
+
     def to_json(self) -> dict[str, Any]:
         """The figures that scripts want."""
         return {
@@ -80,8 +90,8 @@ class RunResult:
             "window": self.report.provenance["Method"]["window"],
             "weighted_f1": self.weighted_f1,
             "scores": self.report.main.to_json(),
-            "sources": {name: scores.weighted_f1 for name, scores in self.report.sources.items()},
-            "marks": list(self.report.marks),
+            "sources": self.sources,
+            "marks": list(self.marks),
             "baselines": self.baselines,
             "seconds": round(self.seconds, 1),
         }
