@@ -240,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"Llama: {given.layers} layers, {given.width} wide, random. Up to {given.conversations} conversations a case, "
         f"{given.batch_size} examples a step, wording {given.wording}, precision {given.precision}, "
         f"{given.threads} thread; median of {given.rounds}. A share below 1: trees save less "
-        "processor time than tokens."
+        "processor time than tokens. Wall times count only where nothing else computed."
     )
     finish(given, argv, COLUMNS, rows, notes=[about])
 
