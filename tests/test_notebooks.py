@@ -72,6 +72,7 @@ def test_a_look_at_the_data_runs(tmp_path: Path) -> None:
     assert re.search(r"nearest +[\d,]+ +\d", printed["agreement"])
 
 
+@pytest.mark.slow
 def test_a_look_at_the_data_runs_without_a_sentence_encoder(tmp_path: Path) -> None:
     printed = run("data.ipynb", tmp_path, without=("sentence_transformers",))
     assert printed.keys() == code_cells("data.ipynb")

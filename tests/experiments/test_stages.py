@@ -82,7 +82,14 @@ def test_a_stage_begins_with_the_weights_of_the_one_before(
     assert differ[0] != differ[1]
 
 
-@pytest.mark.parametrize("at", [3, 7, 15], ids=["first stage", "second stage", "second epoch of it"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        pytest.param(3, id="first stage", marks=pytest.mark.slow),
+        pytest.param(7, id="second stage"),
+        pytest.param(15, id="second epoch of it", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_ends_with_the_same_weights(
     corpus_folder: Path, llama_folder: Path, tmp_path: Path, at: int
 ) -> None:
@@ -107,8 +114,17 @@ def test_a_damaged_record_of_a_stage_is_named(corpus_folder: Path, llama_folder:
         run_recipe(resolved, resume=True)
 
 
-@pytest.mark.parametrize("stages", [MIXED, ALL_IN_ONE], ids=["mixed", "all in one"])
-@pytest.mark.parametrize("wording", ["released", "paper", "compact", "compact-repeated"])
+@pytest.mark.parametrize(
+    ("wording", "stages"),
+    [
+        pytest.param(wording, stages, id=f"{wording}-{name}", marks=() if quick else pytest.mark.slow)
+        for wording in ("released", "paper", "compact", "compact-repeated")
+        for name, stages, quick in (
+            ("mixed", MIXED, wording == "compact"),
+            ("all", ALL_IN_ONE, wording in ("released", "compact-repeated")),
+        )
+    ],
+)
 def test_every_combination_of_tasks_and_words_runs(
     corpus_folder: Path, llama_folder: Path, tmp_path: Path, stages: Any, wording: str
 ) -> None:
