@@ -142,8 +142,8 @@ def _notices(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> t
     dropped = sum(result.dropped_turns for result in results)
     cut = sum(result.cut_prompts for result in results)
     lost, short = sum(result.dropped_demonstrations for result in results), outcome.shortened
-    sources = data.mixture.sources if data.mixture else ()
-    unlabelled = [source for source in sources if source not in _sources(data, outcome)]
+    scored = _sources(data, outcome)
+    unlabelled = [source for source in (data.mixture.sources if data.mixture else ()) if source not in scored]
     began, now = read_state(folder)["versions"], versions()
     changed = [
         f"{name} {began.get(name)}, then {version}" for name, version in now.items() if began.get(name) != version
