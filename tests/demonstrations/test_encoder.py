@@ -148,3 +148,13 @@ def test_vectors_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch
 def test_settings_out_of_range_are_usage_errors(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         SentenceEncoder(**settings)
+
+
+def test_a_pinned_encoder_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "config.json").write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    relative = SentenceEncoder(name="own")
+    pinned = relative.pinned()
+    assert (pinned.name, pinned.identity) == (str(tmp_path / "own"), relative.identity)
+    assert SentenceEncoder().pinned() == SentenceEncoder()

@@ -15,6 +15,7 @@ from instructerc.backbones.loading import Attention, Dtype
 from instructerc.baselines import BASELINES
 from instructerc.corpora.columns import Columns
 from instructerc.experiments.keys import children, nearest_key, schema_keys
+from instructerc.experiments.rules import SILENCERS, TRAINING_ONLY
 from instructerc.experiments.schema import DataSettings, PromptFiles, Recipe
 from instructerc.prompts.speakers import Speakers
 from instructerc.prompts.window import Context, Window
@@ -126,3 +127,14 @@ def test_defaults_are_those_of_the_rooms_below() -> None:
 )
 def test_the_nearest_key_is_found(wrong: str, right: str | None) -> None:
     assert nearest_key(wrong) == right
+
+
+def test_what_trains_nothing_silences_every_key_that_says_how_to_learn() -> None:
+    used_anyway = {"training.batching", "training.precision"}
+    assert {f"training.{name}" for name in children("training")} == {*TRAINING_ONLY, *used_anyway}
+
+
+def test_without_a_pairing_every_other_key_of_demonstrations_is_silenced() -> None:
+    (silencer,) = (one for one in SILENCERS if one.key == "demonstrations.pairing")
+    others = {f"demonstrations.{name}" for name in children("demonstrations")} - {silencer.key}
+    assert set(silencer.silences) == others

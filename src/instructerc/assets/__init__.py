@@ -10,7 +10,7 @@ from __future__ import annotations
 from instructerc.assets.cache import cache_directory, offline, offline_switch
 from instructerc.assets.checksum import sha256_of, verify
 from instructerc.assets.download import DEFAULT_RETRY, Asset, Progress, Retry, download, ignore_progress
-from instructerc.assets.writing import write_atomically
+from instructerc.assets.writing import json_bytes, write_atomically
 
 __all__ = [
     "DEFAULT_RETRY",
@@ -20,6 +20,7 @@ __all__ = [
     "cache_directory",
     "download",
     "ignore_progress",
+    "json_bytes",
     "offline",
     "offline_switch",
     "sha256_of",

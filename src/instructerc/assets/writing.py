@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from pathlib import Path
+from typing import Any
+
+
+def json_bytes(record: Any) -> bytes:
+    r"""Plain values as a JSON file, indented, whatever texts they hold.
+
+    Raises:
+        ValueError: A number is none that JSON has.
+
+    Example:
+        >>> json_bytes({"text": "\ud800"})
+        b'{\n  "text": "\\ud800"\n}\n'
+    """
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        return f"{text}\n".encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape and UTF-8 cannot hold
+        return (json.dumps(record, indent=2, allow_nan=False) + "\n").encode()
 
 
 def write_atomically(path: Path, content: str | bytes) -> Path:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -87,6 +87,18 @@ class SentenceEncoder:
             AssetError: The hub does not have it.
         """
         return _identity(self.name, self.revision)
+
+    def pinned(self) -> SentenceEncoder:
+        """The same encoder wherever and whenever it is loaded again: a folder's whole path, a repository's commit.
+
+        Raises:
+            As `identity`.
+        """
+        if self.name in DEFAULT_NAMES:
+            return self
+        if Path(self.name).is_dir():
+            return replace(self, name=str(Path(self.name).resolve()))
+        return replace(self, revision=_commit(self.name, self.revision))
 
     def encode(self, texts: Sequence[str], *, progress: Progress = ignore_progress) -> Vectors:
         """One unit vector a text; equal texts have equal vectors, whatever stands around them.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, get_args
 
 from instructerc.backbones.adapters import AdapterSpec
 from instructerc.backbones.presets import PRESETS
-from instructerc.demonstrations.encoder import DEFAULT_NAMES
 from instructerc.experiments.data import RunData
+from instructerc.experiments.demonstrating import recipe_encoder
 from instructerc.prompts.example import Task
 from instructerc.recognition.artefact import Artefact, DemonstrationSource
 from instructerc.training.settings import TrainingSettings
@@ -87,16 +87,13 @@ def tasks_of(recipe: Recipe) -> tuple[Task, ...]:
 def _demonstration_source(recipe: Recipe, data: RunData) -> DemonstrationSource | None:
     if data.demonstrator is None:
         return None
-    values, encoder = recipe.demonstrations, data.demonstrator.encoder
-    assert values.pairing is not None
-    is_folder = Path(values.encoder).is_dir()
-    on_hub = not is_folder and values.encoder not in DEFAULT_NAMES
+    # Pinned: a branch may move on, and the vectors of the pool would no longer fit.
+    encoder = recipe_encoder(recipe).pinned()
     return DemonstrationSource(
-        pairing=values.pairing,
+        pairing=data.demonstrator.pairing.name,
         seed=recipe.seed,
-        encoder=str(Path(values.encoder).resolve()) if is_folder else values.encoder,
-        # The commit that the name meant today: a branch may move on, and vectors would no longer fit.
-        encoder_revision=encoder.identity.rpartition("@")[2] if on_hub else None,
+        encoder=encoder.name,
+        encoder_revision=encoder.revision,
         pool=data.demonstrator.pool.hash,
     )
 

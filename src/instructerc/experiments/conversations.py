@@ -57,7 +57,7 @@ def load_recipe_corpus(recipe: Recipe) -> RecipeCorpus:
     data = recipe.data
     if isinstance(data.corpus, str) and data.unify is None:
         return _alone(recipe, data.corpus)
-    names = (data.corpus,) if isinstance(data.corpus, str) else data.corpus
+    names = data.corpora
     mixture = mix_corpora(
         [_limited(_load(recipe, name, several=len(names) > 1), data.limit) for name in names],
         mapping=None if data.unify is None else load_mapping(data.unify),
@@ -112,8 +112,8 @@ def prompt_spec(recipe: Recipe, found: RecipeCorpus) -> PromptSpec:
     """What the prompts of a recipe look like, but for their demonstrations."""
     prompt, window = recipe.prompt, recipe.window
     parts = () if found.mixture is None else found.mixture.parts
-    names = (recipe.data.corpus,) if isinstance(recipe.data.corpus, str) else recipe.data.corpus
-    iemocap = any(named_source(name)[0] in SOURCES and name.startswith("iemocap") for name in names)
+    called = [named_source(name)[0] for name in recipe.data.corpora]
+    iemocap = any(name in SOURCES and name.startswith("iemocap") for name in called)
     return PromptSpec(
         labels=found.corpus.labels,
         wording=prompt.wording,

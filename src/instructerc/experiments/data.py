@@ -13,7 +13,7 @@ from instructerc.conversation import Conversation, Corpus, Split
 from instructerc.corpora import corpus_hash
 from instructerc.corpora.leaks import LeakReport
 from instructerc.corpora.mixing import Mixture
-from instructerc.demonstrations.demonstrator import Demonstrator
+from instructerc.demonstrations.demonstrator import Demonstrator, TurnDemonstrations
 from instructerc.demonstrations.encoder import Progress, ignore_progress
 from instructerc.errors import DataError, RecipeError
 from instructerc.evaluation.weights import class_weights, get_weighting
@@ -61,6 +61,7 @@ class RunData:
     demonstrator: Demonstrator | None = field(default=None, repr=False)
     label_weights: Mapping[str, float] = field(default_factory=dict)
     sampled: bool = False
+    _shown: dict[Split, list[TurnDemonstrations]] = field(default_factory=dict, repr=False, compare=False)
 
     def examples(self, split: Split, tasks: Mapping[Task, float] = RECOGNITION) -> list[Example]:
         """The labelled examples of a split, turn by turn, in training weighed by task and label.
@@ -100,15 +101,16 @@ class RunData:
         turns = (turn for conversation in self.conversations(split) for turn in conversation.utterances)
         return len(self.prompts.get(split, ())) + sum(turn.emotion is not None for turn in turns)
 
-    def demonstrations(self, split: Split) -> list[tuple[tuple[Demonstration, ...], ...]]:
-        """What each turn of each conversation of a split is shown; nothing where prompts show nothing."""
+    def demonstrations(self, split: Split) -> list[TurnDemonstrations]:
+        """What each turn of each conversation of a split is shown, searched for once; nothing where nothing is."""
         if self.demonstrator is None:
             return []
-        return self.demonstrator.for_conversations(self.conversations(split), training=split == "train")
+        if split not in self._shown:
+            conversations = self.conversations(split)
+            self._shown[split] = self.demonstrator.for_conversations(conversations, training=split == "train")
+        return self._shown[split]
 
-    def _with_demonstrations(
-        self, split: Split
-    ) -> Iterator[tuple[Conversation, tuple[tuple[Demonstration, ...], ...] | None]]:
+    def _with_demonstrations(self, split: Split) -> Iterator[tuple[Conversation, TurnDemonstrations | None]]:
         conversations = self.conversations(split)
         if self.demonstrator is None:
             yield from ((conversation, None) for conversation in conversations)

@@ -25,6 +25,11 @@ def shown_in(recipe: Recipe) -> DemonstrationSpec | None:
     return None if values.pairing is None else DemonstrationSpec(count=values.count, placement=values.placement)
 
 
+def recipe_encoder(recipe: Recipe) -> SentenceEncoder:
+    """The sentence encoder that a recipe names; nothing is loaded yet."""
+    return SentenceEncoder(name=recipe.demonstrations.encoder, revision=recipe.demonstrations.encoder_revision)
+
+
 def recipe_demonstrator(recipe: Recipe, corpus: Corpus, labels: LabelSet, *, progress: Progress) -> Demonstrator | None:
     """What finds the demonstrations of a recipe, its pool encoded; None where prompts show none.
 
@@ -45,7 +50,7 @@ def recipe_demonstrator(recipe: Recipe, corpus: Corpus, labels: LabelSet, *, pro
     require_library()
     pairing = get_pairing(values.pairing, seed=recipe.seed)
     pairing.require_fit(labels.labels, values.count)  # before minutes of encoding
-    encoder = SentenceEncoder(name=values.encoder, revision=values.encoder_revision)
+    encoder = recipe_encoder(recipe)
     if values.pool is not None:
         pool = read_pool(values.pool, labels)
     else:

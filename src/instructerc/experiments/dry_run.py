@@ -98,7 +98,7 @@ def dry_run(resolved: Resolved) -> DryRun:
     encoder = PromptEncoder.of(backbone, data.spec, recipe.prompt.max_length)
     examples = {split: data.examples(split) for split in SPLITS}
     encoded = {split: encoder.encode_all(part) for split, part in examples.items()}
-    plans = [_plan(stage, data, backbone, encoder) for stage in plan_stages(recipe, Path("run"))]
+    plans = [_plan(stage, data, backbone, encoder, encoded["train"]) for stage in plan_stages(recipe, Path("run"))]
     return DryRun(
         corpus=data.name,
         labels=data.labels.labels,
@@ -111,10 +111,12 @@ def dry_run(resolved: Resolved) -> DryRun:
 
 
 def _plan(
-    stage: Stage, data: RunData, backbone: Backbone, encoder: PromptEncoder
+    stage: Stage, data: RunData, backbone: Backbone, encoder: PromptEncoder, recognition: list[EncodedExample]
 ) -> tuple[Plan, TrainingSettings, str]:
+    """What a stage would do; the examples of recognition alone are encoded already."""
     examples, settings = stage_examples(stage, data)
-    return plan_training(backbone, settings, encoder.encode_all(examples)), settings, stage.name
+    encoded = recognition if stage.tasks.keys() == {"recognition"} else encoder.encode_all(examples)
+    return plan_training(backbone, settings, encoded), settings, stage.name
 
 
 def _largest(plans: Sequence[tuple[Plan, TrainingSettings, str]], encoded: Mapping[Split, list[EncodedExample]]) -> int:

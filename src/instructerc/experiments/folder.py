@@ -16,6 +16,7 @@ from instructerc.experiments.documents import read_value
 from instructerc.experiments.keys import schema_keys
 from instructerc.experiments.provenance import git_revision, versions
 from instructerc.experiments.resolve import HEAD, Resolved
+from instructerc.experiments.rules import flat_values
 
 RECIPE = "recipe.yaml"
 STATE = "run.json"
@@ -103,7 +104,7 @@ def read_state(folder: Path) -> dict[str, Any]:
         missing = [key for key in ("recipe", "data", "prompt", "revision", "versions", "seconds") if key not in record]
         if missing or not isinstance(record, dict):
             raise ValueError(f"it lacks {', '.join(missing)}")
-        record["recipe"] = _flat(read_value(record["recipe"]))
+        record["recipe"] = flat_values(read_value(record["recipe"]))
     except (ValueError, TypeError, AttributeError, RecipeError) as error:
         raise TrainingError(f"{path}: is damaged ({error}): remove the folder and start anew") from None
     return record
@@ -127,7 +128,7 @@ def _write_state(folder: Path, record: Mapping[str, Any]) -> None:
 
 def _require_same(folder: Path, resolved: Resolved, data: RunData) -> None:
     known = read_state(folder)
-    before, now = known["recipe"], _flat(read_value(resolved.to_yaml()))
+    before, now = known["recipe"], flat_values(read_value(resolved.to_yaml()))
     paths = [path for path in {**before, **now} if before.get(path) != now.get(path) and path not in MOVABLE]
     # A key that an older release did not know yet has a default that does what that release did.
     paths = [path for path in paths if path in before or now[path] != schema_keys()[path].default]
@@ -141,15 +142,6 @@ def _require_same(folder: Path, resolved: Resolved, data: RunData) -> None:
             f"{folder}: this is not the run that began here, and figures would mix two: {'; '.join(faults)}: "
             "undo the change, or start anew in another folder (--out)"
         )
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Values by dotted path."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        path = f"{prefix}{name}"
-        flat |= _flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
-    return flat
 
 
 def _shown(value: Any) -> str:

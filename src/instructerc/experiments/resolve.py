@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from instructerc.errors import Problem, RecipeError, UnknownNameError
 from instructerc.experiments.documents import COMMAND_LINE, Document, read_document, read_value, write_document
-from instructerc.experiments.rules import SILENCERS, silenced, value_at
+from instructerc.experiments.rules import SILENCERS, flat_values, silenced, value_at
 from instructerc.experiments.violations import Places, check
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def resolve(name_or_path: str, overrides: Sequence[str] = ()) -> Resolved:
         for path, line in document.lines.items()
         if not isinstance(value_at(values, path), dict)
     }
-    origins |= {path: Origin(kind="command line") for path in _leaves(given)}
+    origins |= {path: Origin(kind="command line") for path in flat_values(given)}
     return _with_derived(Resolved(recipe=recipe, origins=origins, source=file))
 
 
@@ -225,7 +225,7 @@ def _step_back(document: Document, given: Mapping[str, Any]) -> Document:
     """Drops keys of the file that the command line replaced, or took the effect from (see `rules`)."""
     said = _merged({}, given)
     # A key that the command line does not name is not null there: it says nothing, and silences nothing.
-    named = [f"{path}." for path in _leaves(said)]
+    named = [f"{path}." for path in flat_values(said)]
     active = [
         silencer
         for silencer in SILENCERS
@@ -274,15 +274,6 @@ def _with_derived(resolved: Resolved) -> Resolved:
     return Resolved(recipe=recipe, origins=origins, source=resolved.source)
 
 
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Paths of everything that is no mapping."""
-    paths = []
-    for name, value in values.items():
-        path = f"{prefix}{name}"
-        paths.extend(_leaves(value, f"{path}.") if isinstance(value, Mapping) else [path])
-    return paths
-
-
 def _default_folder(name: str, seed: int) -> Path:
     # No time stamp: `--resume` has to find the folder again.
     return Path("runs") / f"{name}-{seed}"
@@ -290,7 +281,7 @@ def _default_folder(name: str, seed: int) -> Path:
 
 def _without_silenced(values: dict[str, Any]) -> dict[str, Any]:
     kept = copy.deepcopy(values)
-    for path in _leaves(values):
+    for path in flat_values(values):
         if silenced(values, path) is not None:
             _remove(kept, path)
     return {name: value for name, value in kept.items() if value != {}}

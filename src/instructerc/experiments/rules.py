@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from instructerc.demonstrations.encoder import DEFAULT_NAMES
+
 if TYPE_CHECKING:
     from instructerc.experiments.schema import Recipe
 
@@ -44,7 +46,7 @@ class Silencer:
 
     def covers(self, path: str) -> bool:
         """Whether the key at `path` is one of the silenced."""
-        return any(path == silent or path.startswith(f"{silent}.") for silent in self.silences)
+        return any(within(path, silent) for silent in self.silences)
 
 
 def _in_catalogue(value: Any) -> bool:
@@ -122,7 +124,7 @@ SILENCERS = (
     ),
     Silencer(
         key="demonstrations.encoder",
-        when=lambda value: value in (None, "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"),
+        when=lambda value: value is None or value in DEFAULT_NAMES,
         silences=("demonstrations.encoder_revision",),
         reason="has no effect on the default encoder, whose weights are verified: remove it, or name a hub model",
     ),
@@ -186,6 +188,30 @@ def value_at(values: Any, path: str) -> Any:
     return values
 
 
+def within(path: str, key: str) -> bool:
+    """Whether a dotted path is a key, or inside its section.
+
+    Example:
+        >>> within("window.size", "window"), within("window.size", "window.s")
+        (True, False)
+    """
+    return path == key or path.startswith(f"{key}.")
+
+
+def flat_values(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Everything in nested mappings that is no mapping, by its dotted path.
+
+    Example:
+        >>> flat_values({"seed": 1, "window": {"size": 3}})
+        {'seed': 1, 'window.size': 3}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        flat |= flat_values(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
 def silenced(values: Any, path: str) -> Silencer | None:
     """The silencer, in nested mappings or a recipe, that takes the effect of the key at `path`."""
     for silencer in SILENCERS:
@@ -223,9 +249,9 @@ def _broken_stages(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 
 def _broken_choices(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    corpus = recipe.data.corpus
-    if not isinstance(corpus, str) and len(set(corpus)) < len(corpus):
-        yield "data.corpus", f"{', '.join(corpus)} names a corpus twice: name each once"
+    corpora = recipe.data.corpora
+    if len(set(corpora)) < len(corpora):
+        yield "data.corpus", f"{', '.join(corpora)} names a corpus twice: name each once"
 
 
 def given_keys(model: Any, prefix: str = "") -> Iterator[str]:

@@ -163,6 +163,11 @@ class DataSettings(Section):
         ge=1,
     )
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """What `corpus` names, also where it is one."""
+        return (self.corpus,) if isinstance(self.corpus, str) else self.corpus
+
 
 class BackboneSettings(Section):
     """Which language model is trained."""

@@ -69,6 +69,7 @@ def run_report(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) ->
     split = recipe.evaluation.split
     chooser = recipe.checkpoints.select
     curves = {stage.name: _curves(stage, result, chooser) for stage, result in outcome.stages}
+    sources = _sources(data, outcome)
     return report_of_rows(
         outcome.rows,
         title=recipe.name,
@@ -79,11 +80,11 @@ def run_report(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) ->
         seed=recipe.seed,
         summary=f"{recipe.backbone.name} on {data.name}, {split} split: {_chosen(recipe, outcome.last)}",
         baselines=_baselines(recipe, data),
-        sources=_sources(data, outcome),
+        sources=sources,
         marks=_marks(recipe, data),
         curves=curves.pop(outcome.stages[-1][0].name) if outcome.stages else None,
         stages=curves,
-        notices=_notices(recipe, data, outcome, folder),
+        notices=_notices(recipe, data, outcome, folder, sources),
         provenance=_provenance(recipe, data, outcome, folder),
     )
 
@@ -120,10 +121,11 @@ def _sources(data: RunData, outcome: Outcome) -> Mapping[str, Scores]:
 def _marks(recipe: Recipe, data: RunData) -> tuple[str, ...]:
     """What makes the figure no ordinary result."""
     trained, chosen, measured = recipe.adapter.method != "none", recipe.checkpoints.select, recipe.evaluation.split
+    leaks = None if data.leaks is None else data.leaks.mark
     candidates = (
         (trained and chosen == "test", "test-selected epoch"),
         (trained and chosen == measured == "validation", "epoch chosen by the measured split (validation)"),
-        (data.leaks is not None and data.leaks.mark, str(data.leaks.mark) if data.leaks else ""),
+        (leaks, str(leaks)),
         (recipe.demonstrations.pairing == "oracle", "oracle demonstrations: chosen by the right answers"),
         (recipe.window.context == "both" and data.corpus is not None, "sees turns after the target"),
     )
@@ -137,12 +139,13 @@ def _baselines(recipe: Recipe, data: RunData) -> Mapping[str, Scores]:
     return {TITLES[name]: scores for name, scores in run_baselines(data.corpus, names, split=split).items()}
 
 
-def _notices(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> tuple[str, ...]:
+def _notices(
+    recipe: Recipe, data: RunData, outcome: Outcome, folder: Path, scored: Mapping[str, Scores]
+) -> tuple[str, ...]:
     results, prompts = [result for _, result in outcome.stages], recipe.data.prompts
     dropped = sum(result.dropped_turns for result in results)
     cut = sum(result.cut_prompts for result in results)
     lost, short = sum(result.dropped_demonstrations for result in results), outcome.shortened
-    scored = _sources(data, outcome)
     unlabelled = [source for source in (data.mixture.sources if data.mixture else ()) if source not in scored]
     began, now = read_state(folder)["versions"], versions()
     changed = [

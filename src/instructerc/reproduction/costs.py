@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ def passes_of(resolved: Resolved) -> float | None:
         >>> passes_of(resolve("meld", ["training.epochs=2"]))
         19978.0
     """
-    recipe = resolved.recipe
-    if recipe.adapter.method == "none":
+    from instructerc.experiments.stages import plan_stages
+
+    stages = plan_stages(resolved.recipe, Path())
+    if not stages:
         return 0.0
-    turns = _turns(recipe)
+    turns = _turns(resolved.recipe)
     if turns is None:
         return None
-    stages = getattr(recipe, "stages", None) or ()
-    epochs = sum((stage.epochs or recipe.training.epochs) * len(stage.tasks) for stage in stages)
-    return float((epochs or recipe.training.epochs) * turns)
+    return float(sum(stage.settings.epochs * len(stage.tasks) for stage in stages) * turns)
 
 
 def seconds_per_pass(results: Iterable[CellResult], backbone: str) -> tuple[float | None, bool]:
@@ -58,12 +59,11 @@ def _turns(recipe: Recipe) -> float | None:
     from instructerc.corpora import SOURCES
 
     data = recipe.data
-    names = [data.corpus] if isinstance(data.corpus, str) else list(data.corpus)
-    if data.prompts is not None or any(name not in SOURCES for name in names):
+    if data.prompts is not None or any(name not in SOURCES for name in data.corpora):
         return None
     turns = 0.0
-    for name in names:
+    for name in data.corpora:
         counts = SOURCES[name].counts["train"]
         share = 1.0 if data.limit is None else min(1.0, data.limit / counts.conversations)
         turns += share * counts.utterances
-    return turns * float(getattr(data, "fraction", 1.0))
+    return turns * data.fraction

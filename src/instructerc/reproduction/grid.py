@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instructerc.errors import UnknownNameError, UsageError
+from instructerc.experiments.rules import within
 from instructerc.reproduction.table import Overrides, Row, Table
 
 if TYPE_CHECKING:
@@ -355,4 +356,4 @@ def over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 def _covers(layers: Sequence[Overrides], key: str) -> bool:
     """Whether one of the layers says what a key is."""
     said = [other for layer in layers for other in layer]
-    return any(key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in said)
+    return any(within(key, other) or within(other, key) for other in said)

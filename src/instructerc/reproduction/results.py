@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructerc.assets import write_atomically
+from instructerc.assets import json_bytes, write_atomically
 from instructerc.errors import ArtefactError
 from instructerc.reproduction.costs import passes_of
 from instructerc.reproduction.grid import Cell
@@ -177,8 +177,7 @@ class Results:
         """Keeps the result of a cell."""
         if self._by_key is not None:
             self._by_key.setdefault(result.key, result)
-        text = json.dumps(result.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        return write_atomically(self.path(cell.table, cell.name), f"{text}\n".encode("utf-8", "replace"))
+        return write_atomically(self.path(cell.table, cell.name), json_bytes(result.to_json()))
 
 
 def harvest(cell: Cell, folder: Path | None = None) -> CellResult:
@@ -259,8 +258,7 @@ def _figures(cell: Cell, recipe: Recipe, report: Mapping[str, Any], folder: Path
         interval = report["intervals"].get(split) or {}
         yield cell.corpora[0], _figure(report["scores"][split], interval.get("low"), interval.get("high"))
         return
-    given = recipe.data.corpus
-    mixed = [_source(corpus, sources) for corpus in ((given,) if isinstance(given, str) else given)]
+    mixed = [_source(corpus, sources) for corpus in recipe.data.corpora]
     strangers = [source for source in sources if source not in mixed]
     if not sources or strangers or len(mixed) != len(cell.corpora):
         held = f"scores of {', '.join(sources)}" if sources else "no scores"

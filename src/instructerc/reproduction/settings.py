@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from instructerc.experiments.rules import flat_values, silenced, within
 
 if TYPE_CHECKING:
     from instructerc.experiments.resolve import Resolved
@@ -29,14 +31,13 @@ def setting_of(resolved: Resolved) -> dict[str, Any]:
         4
     """
     from instructerc.experiments.keys import schema_keys
-    from instructerc.experiments.rules import silenced
 
     keys = schema_keys()
     values = resolved.recipe.model_dump(mode="json")
     return {
         path: value
-        for path, value in _leaves(values)
-        if not _covered(path)
+        for path, value in flat_values(values).items()
+        if not any(within(path, key) for key in WITHOUT_EFFECT)
         and not (path in keys and _plain(keys[path].default) == value)
         and silenced(values, path) is None
     }
@@ -85,19 +86,6 @@ def value_of(setting: Mapping[str, Any], path: str) -> Any:
     from instructerc.experiments.keys import schema_keys
 
     return setting[path] if path in setting else _plain(schema_keys()[path].default)
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        path = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{path}.")
-        else:
-            yield path, value
-
-
-def _covered(path: str) -> bool:
-    return any(path == key or path.startswith(f"{key}.") for key in WITHOUT_EFFECT)
 
 
 def _plain(value: Any) -> Any:

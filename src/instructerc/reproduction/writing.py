@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from instructerc.assets import write_atomically
+from instructerc.assets import json_bytes, write_atomically
 from instructerc.reporting.markdown import escape
 from instructerc.reproduction.differences import published_differences, setting_sentences
 from instructerc.reproduction.grid import Request
@@ -99,10 +98,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, ...]:
         The files, in that order.
     """
     name = comparison.table.name
-    record = json.dumps(comparison.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
     contents: dict[str, str | bytes] = {
         f"{name}.md": to_markdown(comparison),
-        f"{name}.json": f"{record}\n",
+        f"{name}.json": json_bytes(comparison.to_json()),
         f"{name}.csv": to_csv(comparison),
     }
     if comparison.table.axis is not None:
