@@ -53,13 +53,17 @@ types: setup ## Check the types (mypy, strict)
 
 docs: setup ## Write the pages that are generated from the code
 	$(BIN)/python scripts/recipes_page.py
+	$(BIN)/python scripts/backbones_page.py
 	$(BIN)/python scripts/results_table.py
 	$(BIN)/python scripts/benchmarks_page.py
+	$(BIN)/python scripts/baselines_table.py
 
 docs-check: setup ## Say whether those pages are current
 	$(BIN)/python scripts/recipes_page.py --check
+	$(BIN)/python scripts/backbones_page.py --check
 	$(BIN)/python scripts/results_table.py --check
 	$(BIN)/python scripts/benchmarks_page.py --check
+	$(BIN)/python scripts/baselines_table.py --check
 
 check: lint format-check types docs-check test ## Everything that a change has to pass
 

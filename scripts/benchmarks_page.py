@@ -113,6 +113,14 @@ SECTIONS = (
         "python benchmarks/retrieval.py --json benchmarks/results/retrieval.json",
     ),
     Section(
+        "backbone-memory",
+        "Memory: estimate and measurement",
+        "What `instructerc backbones check` estimates of a training, beside what its process takes above the program "
+        "itself. *Measured* with an allocator that gives freed memory back; the last column is the same training with "
+        "glibc's own habits, which keep pieces of rows that the next, of other lengths, do not fit into.",
+        "python benchmarks/backbone_memory.py --json benchmarks/results/backbone-memory.json",
+    ),
+    Section(
         "gpu-trees",
         "On a GPU",
         "Random Llamas, forward and backward, by FlexAttention, by SDPA with a boolean mask, and in padded batches.",

@@ -20,6 +20,7 @@ InstructERCError
 ├── PromptError               a conversation cannot be written as a prompt
 │   └── PromptTooLongError      target and label statement alone exceed the limit
 ├── BackboneError             a language model cannot be loaded or lacks an ability
+│   └── EndpointError           a server that was asked cannot be reached, or refuses
 ├── TrainingError             a training cannot start or go on
 │   └── NonFiniteLossError      the loss became NaN or infinite
 └── ArtefactError             a run folder is incomplete or was made by another version
@@ -213,6 +214,10 @@ class PromptTooLongError(PromptError):
 
 class BackboneError(InstructERCError):
     """A language model cannot be loaded, or lacks an ability that was asked for."""
+
+
+class EndpointError(BackboneError):
+    """A server that was asked cannot be reached, or refuses; asking on would not help."""
 
 
 class TrainingError(InstructERCError):

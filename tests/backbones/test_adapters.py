@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_frozen_parameters_stay_and_the_head_is_trained_with_either_method(llama
     assert set(trained_parameters(everything)) == everywhere - {"model.embed_tokens.weight"}
 
 
-@pytest.mark.parametrize("spec", [LORA, ALL], ids=lambda spec: spec.method)
+@pytest.mark.parametrize("spec", [LORA, ALL, replace(LORA, dora=True)], ids=["lora", "all", "dora"])
 def test_what_is_saved_comes_back_bit_for_bit(llama_folder: Path, tmp_path: Path, spec: AdapterSpec) -> None:
     first, second = load(llama_folder), load(llama_folder)
     attach(first, spec)
@@ -132,7 +133,41 @@ def test_an_unknown_method_lists_those_that_exist() -> None:
         AdapterSpec(method="prefix")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("spec", [LORA, ALL, AdapterSpec(targets=("q_proj",))])
+def test_all_linear_adapts_every_layer_but_the_output(llama: Backbone) -> None:
+    attach(llama, AdapterSpec(rank=4, targets=("all-linear",)))
+    adapted = {name.split(".lora_")[0].rpartition(".")[2] for name in trained_parameters(llama)}
+    assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+def test_all_linear_leaves_a_head_to_itself(llama: Backbone) -> None:
+    llama.head = ("model.layers.1.mlp.down_proj.weight",)
+    attach(llama, AdapterSpec(rank=4, targets=("all-linear",)))
+    trained = trained_parameters(llama)
+    assert "base_model.model.model.layers.1.mlp.down_proj.weight" in trained
+    assert not [name for name in trained if "layers.1.mlp.down_proj.lora" in name]
+
+
+def test_all_linear_stands_alone() -> None:
+    with pytest.raises(UsageError, match="all-linear stands for all layers: give it alone"):
+        AdapterSpec(targets=("all-linear", "q_proj"))
+
+
+def test_dora_learns_a_length_for_each_row(llama: Backbone) -> None:
+    weight = llama.model.model.layers[0].self_attn.k_proj.weight.detach().clone()
+    attach(llama, AdapterSpec(rank=4, dora=True))
+    lengths = trained_parameters(llama)[
+        "base_model.model.model.layers.0.self_attn.k_proj.lora_magnitude_vector.default.weight"
+    ]
+    # Liu et al. 2024, eq. 2: it starts as the norm of the weight's rows.
+    assert torch.allclose(lengths, weight.norm(dim=1))
+
+
+def test_a_spec_says_nothing_of_dora_where_there_is_none() -> None:
+    assert "dora" not in LORA.to_json()
+    assert AdapterSpec(dora=True).to_json()["dora"] is True
+
+
+@pytest.mark.parametrize("spec", [LORA, ALL, AdapterSpec(targets=("q_proj",)), AdapterSpec(dora=True)])
 def test_a_spec_survives_json(spec: AdapterSpec) -> None:
     assert AdapterSpec.from_json(spec.to_json()) == spec
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from instructerc.errors import PromptError, PromptTooLongError
 from instructerc.prompts import WORDINGS, Example, PromptSpec, Segment, Window
 from instructerc.prompts.demonstration import Demonstration, DemonstrationSpec
 from instructerc.prompts.wording import CompactWording, Turn
-from instructerc.testing import tiny_conversation
+from instructerc.testing import tiny_conversation, tiny_corpus
 from tests.tiny_models import load, tiny_llama
 
 PLENTY = 1_000_000
@@ -274,6 +274,113 @@ def test_no_stray_space_stands_before_a_label(tokenizer: Any, family: str, token
     encoded = encoder_of(tokenizer).encode(example)
     assert tokenizer.convert_ids_to_tokens(list(encoded.answers[0][:-1])) == tokens
     assert encoded.target is None
+
+
+LABEL_TEXTS = ("joyful", "anger", "Neutral", "très triste", "very happy")
+
+
+def _texts_of_wordings() -> list[str]:
+    spec = PromptSpec(labels=LABEL_TEXTS)
+    chats = (tiny_conversation(), *tiny_corpus().train)
+    return [
+        replace(spec, wording=name).example(chat, turn).prompt for name in WORDINGS for chat in chats for turn in (0, 3)
+    ]
+
+
+def sentencepiece_model(folder: Path) -> tuple[Any, Any]:
+    """Trained by Google's library, read as LLaMA's is; and the same model in that library."""
+    import sentencepiece
+    from transformers import LlamaTokenizer
+
+    model = folder / "tokenizer.model"
+    with model.open("wb") as stream:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter([*_texts_of_wordings(), *LABEL_TEXTS]),
+            model_writer=stream,
+            model_type="bpe",
+            vocab_size=600,
+            byte_fallback=True,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            minloglevel=2,
+        )
+    tokenizer = LlamaTokenizer.from_pretrained(folder, add_bos_token=True)  # as LLaMA's configuration says
+    return tokenizer, sentencepiece.SentencePieceProcessor(model_file=str(model))
+
+
+def trained_bpe(_: Path) -> tuple[Any, Any]:
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    made = ByteLevelBPETokenizer()
+    made.train_from_iterator(_texts_of_wordings(), vocab_size=600, special_tokens=["<s>", "</s>"], show_progress=False)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, bos_token="<s>", eos_token="</s>")
+    return tokenizer, None
+
+
+def trained_wordpiece(_: Path) -> tuple[Any, Any]:
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    made = BertWordPieceTokenizer(lowercase=True)
+    made.train_from_iterator([*_texts_of_wordings(), *LABEL_TEXTS], vocab_size=600, show_progress=False)
+    special = {"unk_token": "[UNK]", "bos_token": "[CLS]", "eos_token": "[SEP]", "pad_token": "[PAD]"}
+    return PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, **special), None
+
+
+TRAINED = {"sentencepiece": sentencepiece_model, "byte-level": trained_bpe, "wordpiece": trained_wordpiece}
+BETWEEN = {"sentencepiece": " ", "byte-level": "", "wordpiece": " "}
+"""What stands between a prompt's last character and a label, as each family writes two texts side by side."""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Any]]:
+    made = {name: train(tmp_path_factory.mktemp(name)) for name, train in TRAINED.items()}
+    for tokenizer, _ in made.values():
+        prepare_tokenizer(tokenizer)
+    return made
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+@pytest.mark.parametrize("kind", TRAINED)
+def test_prompt_and_label_read_as_the_family_writes_two_texts(
+    trained: dict[str, tuple[Any, Any]], kind: str, wording: str
+) -> None:
+    tokenizer, _ = trained[kind]
+    example = PromptSpec(labels=LABEL_TEXTS, wording=wording).example(tiny_conversation(), 3)
+    encoded = encoder_of(tokenizer).encode(example)
+    opening = len(encoder_of(tokenizer).encode_prompt(""))
+
+    def read(ids: Sequence[int]) -> str:
+        return str(tokenizer.decode(ids, clean_up_tokenization_spaces=False))
+
+    for label, answer in zip(LABEL_TEXTS, encoded.answers, strict=True):
+        found = read([*encoded.prompt[opening:], *answer[:-1]])
+        whole = tokenizer(f"{example.prompt}{BETWEEN[kind]}{label}", add_special_tokens=False)["input_ids"]
+        assert found == read(whole)
+        if kind != "wordpiece":  # which lowers letters and writes spaces around punctuation
+            assert found == f"{example.prompt}{BETWEEN[kind]}{label}"
+
+
+def test_a_sentencepiece_label_is_what_its_own_library_makes_of_it(trained: dict[str, tuple[Any, Any]]) -> None:
+    """The released code tokenises a label alone, without special tokens: so does the library that trained the model."""
+    tokenizer, library = trained["sentencepiece"]
+    example = Example("c", 0, "recognition", (Segment("opaque", "x feels:"),), LABEL_TEXTS)
+    encoded = encoder_of(tokenizer).encode(example)
+    assert [list(answer) for answer in encoded.answers] == [
+        [*library.encode(label), library.eos_id()] for label in LABEL_TEXTS
+    ]
+    assert all(library.id_to_piece(answer[0]).startswith("▁") for answer in encoded.answers)
+    assert list(encoded.prompt) == [library.bos_id(), *library.encode("x feels:")]
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+def test_no_wording_ends_in_a_space_which_a_family_would_double(wording: str) -> None:
+    spec = PromptSpec(labels=LABEL_TEXTS, wording=wording)
+    for task in WORDINGS[wording].tasks:
+        for turn in range(4):
+            prompt = spec.example(tiny_conversation(), turn, task=task).prompt
+            assert not prompt[-1].isspace()
 
 
 def by_brute_force(encoder: PromptEncoder, example: Example, room: int) -> tuple[int, list[int]] | None:

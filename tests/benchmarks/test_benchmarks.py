@@ -116,6 +116,15 @@ def test_training_is_measured_on_all_sides(rows_of: Rows) -> None:
 
 
 @pytest.mark.slow
+def test_memory_is_estimated_beside_what_is_measured(rows_of: Rows) -> None:
+    sizes = ("--steps", "1", "--layers", "1", "--width", "64")
+    (row,) = rows_of("backbone_memory", "--cases", "llama-lora", *sizes)
+    parts = (row[part] for part in ("weights", "states", "activations"))
+    assert row["estimate"] == pytest.approx(sum(parts), rel=1e-3)
+    assert row["ratio"] == pytest.approx(row["estimate"] / row["measured"], rel=1e-3)
+
+
+@pytest.mark.slow
 def test_wordings_are_measured(rows_of: Rows) -> None:
     rows = rows_of("wordings", "--corpora", "sample", "--conversations", "1", "--rounds", "1", "--strides", "4")
     assert [row["wording"] for row in rows] == ["released", "compact-repeated", "compact"]

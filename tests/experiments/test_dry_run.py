@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from instructerc.backbones.loading import load_backbone
+from instructerc.backbones.memory import MIB
 from instructerc.backbones.tokens import PromptEncoder
 from instructerc.conversation import SPLITS, Conversation, Utterance
 from instructerc.errors import BackboneError, PromptTooLongError
-from instructerc.experiments.dry_run import MIB, dry_run
+from instructerc.experiments.dry_run import dry_run
 from instructerc.experiments.run import run_recipe
 from instructerc.prompts import PromptSpec
 from instructerc.testing import TINY_LABELS, tiny_corpus

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Method = Literal["lora", "all"]
 """`lora` trains low-rank updates of the attention projections, `all` every parameter."""
 
+ALL_LINEAR = "all-linear"
+"""As the only target: every linear layer but the output."""
+
 PARAMETERS = "parameters.safetensors"
 """File of the tensors that were trained."""
 
@@ -29,7 +32,11 @@ class AdapterSpec:
         rank: Rank of the updates.
         alpha: Their scale; the updates count alpha / rank.
         dropout: Dropout in front of them.
-        targets: Modules that are adapted; None takes the backbone's own.
+        targets: Modules that are adapted; None takes the backbone's own, `(ALL_LINEAR,)` every linear layer.
+        dora: Whether the length of each row is learned apart from its direction (Liu et al. 2024).
+
+    Raises:
+        UsageError: There is no such method, or `ALL_LINEAR` stands beside names.
     """
 
     method: Method = "lora"
@@ -37,21 +44,26 @@ class AdapterSpec:
     alpha: int = 16
     dropout: float = 0.05
     targets: tuple[str, ...] | None = None
+    dora: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
             raise UsageError(f"adapter.method is {self.method!r}: choose one of {', '.join(get_args(Method))}")
+        if self.targets is not None and ALL_LINEAR in self.targets and len(self.targets) > 1:
+            raise UsageError(f"adapter.targets: {ALL_LINEAR} stands for all layers: give it alone, or leave it out")
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back."""
         targets = None if self.targets is None else list(self.targets)
-        return {
+        record = {
             "method": self.method,
             "rank": self.rank,
             "alpha": self.alpha,
             "dropout": self.dropout,
             "targets": targets,
         }
+        # Left out where it says nothing new: the hash of a model is what it was before this key was there.
+        return {**record, "dora": True} if self.dora else record
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> AdapterSpec:
@@ -68,12 +80,21 @@ def attach(backbone: Backbone, spec: AdapterSpec) -> None:
         spec: What to train. The backbone's `head` is trained with either method, its `frozen` parameters never.
 
     Raises:
-        UsageError: The targets name no module of the model.
+        UsageError: The targets name no module of the model, or what is trained does not go with quantised weights.
     """
-    model = backbone.model
+    if spec.method == "all" and backbone.quantization != "none":
+        raise UsageError(
+            f"{backbone.name}: {backbone.quantization} weights cannot be trained: set backbone.quantization to none, "
+            "or adapter.method to lora"
+        )
+    if spec.dora and backbone.quantization == "8bit":  # their second pass fails in bitsandbytes 0.50 with peft 0.21
+        raise UsageError(
+            f"{backbone.name}: 8bit weights do not go together with DoRA: set backbone.quantization to 4bit or none, "
+            "or adapter.dora to false"
+        )
     if spec.method == "lora":
         targets = spec.targets if spec.targets is not None else backbone.targets
-        backbone.model = _with_lora(model, spec, targets, backbone.name)
+        backbone.model = _with_lora(backbone, spec, targets)
     trained = set(backbone.head)
     for name, parameter in backbone.model.named_parameters():
         plain = _plain_name(name)
@@ -83,17 +104,23 @@ def attach(backbone: Backbone, spec: AdapterSpec) -> None:
             parameter.requires_grad_(True)
 
 
-def _with_lora(model: Any, spec: AdapterSpec, targets: tuple[str, ...], name: str) -> Any:
+def _with_lora(backbone: Backbone, spec: AdapterSpec, targets: tuple[str, ...]) -> Any:
     from peft import LoraConfig, TaskType, get_peft_model
 
+    model = backbone.model
+    everything = targets == (ALL_LINEAR,)
+    # What is trained as a whole anyway gets no update beside it.
+    heads = sorted({name.rpartition(".")[0] for name in backbone.head}) if everything else []
     if not targets:
-        raise UsageError(f"{name}: which modules LoRA should adapt is not known for it: set adapter.targets")
+        raise UsageError(f"{backbone.name}: which modules LoRA should adapt is not known for it: set adapter.targets")
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM,
         r=spec.rank,
         lora_alpha=spec.alpha,
         lora_dropout=spec.dropout,
-        target_modules=list(targets),
+        target_modules=ALL_LINEAR if everything else list(targets),
+        exclude_modules=heads or None,
+        use_dora=spec.dora,
         bias="none",
     )
     try:

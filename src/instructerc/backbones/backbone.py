@@ -6,12 +6,18 @@ import contextlib
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     import torch
 
     from instructerc.backbones.abilities import TreeAbility
+
+Style = Literal["plain", "chat"]
+"""How a prompt is put to a model: as it is, or as a user's message in the chat template that the model was tuned on."""
+
+Quantization = Literal["none", "8bit", "4bit"]
+"""How the weights of linear layers are held: in the backbone's number type, or in 8 or 4 bits (bitsandbytes)."""
 
 
 @dataclass(slots=True)
@@ -29,6 +35,9 @@ class Backbone:
         autocast: Compute in bfloat16 with float32 weights (what pays on a CPU).
         head: Names of parameters that are no part of the base's weights: trained and saved with any adapter.
         frozen: Names of parameters that stay as they are even when all parameters are trained.
+        style: How prompts are put to it.
+        style_reason: Why so, in a few words.
+        quantization: How its linear layers are held.
         tree_verdict: Whether it takes token trees, once that was tried.
     """
 
@@ -42,6 +51,9 @@ class Backbone:
     autocast: bool = False
     head: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
+    style: Style = "plain"
+    style_reason: str = ""
+    quantization: Quantization = "none"
     tree_verdict: TreeAbility | None = None
 
     @property

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from instructerc.assets import offline, offline_switch
 from instructerc.assets.embedded import embedded_model_directory
-from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.backbone import Backbone, Quantization
+from instructerc.backbones.chat import StyleSetting, choose_style
+from instructerc.backbones.chatglm.checkpoint import find_checkpoint
 from instructerc.backbones.embedded import FROZEN, HEAD, load_embedded, load_embedded_tokenizer
 from instructerc.backbones.presets import FUSED_TARGETS, LLAMA_TARGETS, PRESETS, Preset
+from instructerc.backbones.quantization import check_quantization, keep_trainable, quantized_arguments
+from instructerc.backbones.weights import check_weights, commit_of, in_folder, weight_files
 from instructerc.errors import BackboneError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -40,21 +44,25 @@ def load_backbone(
     precision: Precision = "auto",
     device: str | None = None,
     attention: Attention = "auto",
+    quantization: Quantization = "none",
+    style: StyleSetting = "auto",
 ) -> Backbone:
     """Loads a language model and its tokenizer.
 
     Args:
         name: A preset, a local folder, or a hub id.
-        revision: Commit, tag or branch of a hub repository.
+        revision: Commit, tag or branch of a hub repository; by default the commit that its preset pins, else `main`.
         dtype: What weights are held in. Those of the embedded backbone are always float32.
         precision: What is computed in.
         device: "cpu", "cuda", "cuda:1" …; by default the first accelerator, else the CPU.
         attention: How attention is computed; `flex` needs a GPU.
+        quantization: Whether linear layers are held in 8 or 4 bits; needs bitsandbytes.
+        style: How prompts are put to it; `auto` is what `choose_style` finds.
 
     Raises:
         UnknownNameError: It names neither a preset, nor a folder, nor a hub repository.
         BackboneError: The folder or repository holds no causal language model that can be loaded, or one without the
-            attention that was asked for.
+            attention that was asked for, or its chat template is missing or cannot be used.
         AssetError: The weights could not be had.
     """
     if dtype not in get_args(Dtype):
@@ -67,15 +75,22 @@ def load_backbone(
     preset = PRESETS.get(name)
     target = device or best_device()
     _check_attention(attention, target)
+    source = preset.source if preset else name
+    check_quantization(quantization, name=name, source=source, device=target)
     if preset is not None and preset.source == "package":
         model, tokenizer = load_embedded()
         backbone = Backbone(name, "package", None, model, tokenizer, preset.context, preset.targets)
         backbone.head, backbone.frozen = HEAD, FROZEN
     else:
-        backbone = _load_pretrained(name, preset, revision=revision, dtype=dtype, device=target)
+        compute = _compute_dtype(dtype, precision, target)
+        quantized = quantized_arguments(quantization, compute=compute, device=target)
+        backbone = _load_pretrained(name, preset, revision=revision, dtype=dtype, device=target, quantized=quantized)
+        backbone.quantization = quantization
+        keep_trainable(backbone.model)
     wanted = precision == "bf16" or (precision == "auto" and computes_bfloat16(target))
     backbone.autocast = wanted and next(backbone.model.parameters()).dtype == torch.float32
-    backbone.model.to(target)
+    if quantization == "none":  # else it was quantised on the way there
+        backbone.model.to(target)
     config = backbone.model.config
     if attention == "auto" and config._attn_implementation == "sdpa" and _caps_scores(config):
         attention = "eager"
@@ -84,7 +99,13 @@ def load_backbone(
     # What a generation leaves unset is taken from here: a checkpoint's own settings must not steer it (method §7).
     backbone.model.generation_config = GenerationConfig()
     prepare_tokenizer(backbone.tokenizer)
+    _set_style(backbone, style, preset)
     return backbone
+
+
+def _set_style(backbone: Backbone, style: StyleSetting, preset: Preset | None) -> None:
+    choice = choose_style(style, backbone.name, backbone.tokenizer, preset.style if preset else None)
+    backbone.style, backbone.style_reason = choice.style, choice.reason
 
 
 def _check_attention(attention: Attention, device: str) -> None:
@@ -115,29 +136,44 @@ def _set_attention(backbone: Backbone, attention: Attention) -> None:
         )
 
 
-def _load_pretrained(name: str, preset: Preset | None, *, revision: str | None, dtype: Dtype, device: str) -> Backbone:
+def _load_pretrained(
+    name: str,
+    preset: Preset | None,
+    *,
+    revision: str | None,
+    dtype: Dtype,
+    device: str,
+    quantized: Mapping[str, Any],
+) -> Backbone:
     from transformers import AutoModelForCausalLM
 
+    revision = _pinned(revision, preset)
     config, tokenizer, _ = load_config(name, revision)
     source = _source_of(name, preset)
+    if Path(source).is_dir():
+        check_weights(name, weight_files(name, in_folder(Path(source))))
+    where: dict[str, Any] = {"local_files_only": offline(), "trust_remote_code": False}
+    # Weights-only: a pickle inside a checkpoint may hold nothing but tensors.
+    how: dict[str, Any] = {"dtype": _torch_dtype(dtype, device), "weights_only": True, **quantized}
+    how["ignore_mismatched_sizes"] = True  # they are refused below, in our words: the library's name no tensor
     try:
-        # Weights-only: a pickle inside a checkpoint may hold nothing but tensors.
-        pair: Any = AutoModelForCausalLM.from_pretrained(
-            source,
-            config=config,
-            dtype=_torch_dtype(dtype, device),
-            weights_only=True,
-            output_loading_info=True,
-            trust_remote_code=False,
-            revision=revision or "main",
-            local_files_only=offline(),
+        chatglm = find_checkpoint(name, source, revision, **where)
+        pair: Any = (
+            chatglm.load_model(config, **where, **how)
+            if chatglm is not None
+            else AutoModelForCausalLM.from_pretrained(
+                source, config=config, revision=revision or "main", output_loading_info=True, **where, **how
+            )
         )
+    except BackboneError:
+        raise
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, RuntimeError and the hub's own
         raise BackboneError(_why(name, source, error)) from error
     model, loaded = pair
+    _refuse_other_sizes(name, loaded["mismatched_keys"])
     _refuse_random_weights(name, loaded["missing_keys"])
     targets = preset.targets if preset else _targets_of(model)
-    commit = getattr(config, "_commit_hash", None)
+    commit = getattr(config, "_commit_hash", None) or commit_of(source, revision)
     context = _context_of(config, tokenizer, preset)
     return Backbone(name, source, commit, model.eval(), tokenizer, context, targets)
 
@@ -153,7 +189,9 @@ def load_tokenizer(name: str, *, revision: str | None = None) -> tuple[Any, int]
     return tokenizer, _context_of(config, tokenizer, preset)
 
 
-def load_skeleton(name: str, *, revision: str | None = None, attention: Attention = "auto") -> Backbone:
+def load_skeleton(
+    name: str, *, revision: str | None = None, attention: Attention = "auto", style: StyleSetting = "auto"
+) -> Backbone:
     """A backbone without weights: its tokenizer, its configuration, and the shapes of its parameters.
 
     Its device is the one that `load_backbone` would take.
@@ -182,6 +220,7 @@ def load_skeleton(name: str, *, revision: str | None = None, attention: Attentio
     if attention != "auto":
         _set_attention(skeleton, attention)
     prepare_tokenizer(tokenizer)
+    _set_style(skeleton, style, preset)
     return skeleton
 
 
@@ -210,28 +249,70 @@ def load_config(name: str, revision: str | None) -> tuple[Any, Any, Preset | Non
     from transformers import AutoConfig, AutoTokenizer
 
     preset = PRESETS.get(name)
+    revision = _pinned(revision, preset)
     if preset is not None and preset.source == "package":
         folder = embedded_model_directory()
         return AutoConfig.from_pretrained(folder), load_embedded_tokenizer(folder), preset
     source = _source_of(name, preset)
     # Code that a checkpoint brings along is never run; without this the library would ask the terminal for leave.
-    arguments: dict[str, Any] = {
-        "revision": revision or "main",
-        "local_files_only": offline(),
-        "trust_remote_code": False,
-    }
+    arguments: dict[str, Any] = {"local_files_only": offline(), "trust_remote_code": False}
     try:
+        chatglm = find_checkpoint(name, source, revision, **arguments)
+        if chatglm is not None:
+            config = chatglm.config()
+            return config, chatglm.tokenizer(config), preset
+        arguments["revision"] = revision or "main"
         config = AutoConfig.from_pretrained(source, **arguments)
+        _refuse_other_kinds(name, config)
         tokenizer = AutoTokenizer.from_pretrained(source, **arguments)
+    except BackboneError:
+        raise
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, RuntimeError and the hub's own
         raise BackboneError(_why(name, source, error)) from error
     return config, tokenizer, preset
+
+
+OTHER_HEADS = ("SequenceClassification", "TokenClassification", "QuestionAnswering", "MultipleChoice", "MaskedLM")
+"""Ends of the names of architectures whose checkpoints have no head that writes text, or one that looks ahead."""
+
+
+def _refuse_other_kinds(name: str, config: Any) -> None:
+    """The library takes some of these for causal language models, and reads part of them or with random weights."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    kind = f"models of type {config.model_type!r} are none"
+    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    architectures = getattr(config, "architectures", None) or ("",)
+    if getattr(config, "is_encoder_decoder", False):
+        known, kind = False, "it is an encoder with a decoder"
+    elif not getattr(config, "is_decoder", False) and architectures[0].endswith(OTHER_HEADS):
+        known, kind = False, f"it was made as {architectures[0]}"
+    if not known:
+        raise BackboneError(
+            f"{name}: cannot be loaded as a causal language model ({kind}): choose a checkpoint that was made as one"
+        )
+
+
+def _pinned(revision: str | None, preset: Preset | None) -> str | None:
+    """What was asked for, else the commit of the preset: the model is then the same tomorrow."""
+    return revision or (preset.revision if preset else None)
 
 
 def _context_of(config: Any, tokenizer: Any, preset: Preset | None) -> int:
     stated = getattr(config.get_text_config(), "max_position_embeddings", None) or (preset and preset.context) or 2048
     limit = tokenizer.model_max_length if tokenizer.model_max_length < LARGEST_CONTEXT else stated
     return int(min(stated, limit))
+
+
+def _refuse_other_sizes(name: str, mismatched: Iterable[tuple[Any, ...]]) -> None:
+    """The library gives tensors of other sizes than the configuration makes them random numbers, too."""
+    faults = sorted(
+        f"{tensor} is {tuple(given)}, the sizes in config.json make it {tuple(wanted)}"
+        for tensor, given, wanted in mismatched
+    )
+    if faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise BackboneError(f"{name}: cannot be loaded: {faults[0]}{more}: take all files from one checkpoint")
 
 
 def _refuse_random_weights(name: str, missing: Iterable[str]) -> None:
@@ -324,6 +405,15 @@ def _torch_dtype(dtype: Dtype, device: str) -> Any:
     if dtype == "auto":
         return torch.bfloat16 if computes_bfloat16(device) else torch.float32
     return getattr(torch, dtype)
+
+
+def _compute_dtype(dtype: Dtype, precision: Precision, device: str) -> Any:
+    """What quantised weights are unpacked to: what everything around them computes in."""
+    import torch
+
+    held = _torch_dtype(dtype, device)
+    wanted = precision == "bf16" or (precision == "auto" and computes_bfloat16(device))
+    return torch.bfloat16 if wanted and held == torch.float32 else held
 
 
 def quiet_transformers() -> None:

@@ -1,8 +1,59 @@
-"""Text → token ids, none of which is a control token, whatever the text says."""
+"""Text → token ids, none of which is a control token, whatever the text says; and what stands around a text."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joint:
+    """How a text is tokenised behind what stands in front of it.
+
+    Attributes:
+        lead: Spaces between the two; they are tokenised with the text, as its own first word.
+        anchor: Text that is put in front and whose ids are taken off again, so that a tokenizer that marks the start
+            of every text as the start of a word (SentencePiece) does not mark this one. Empty: tokenised alone.
+    """
+
+    lead: str = ""
+    anchor: str = ""
+
+
+ALONE = Joint()
+"""A text is tokenised as if nothing stood in front of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What stands around a prompt's text and behind its answer, as token ids.
+
+    ```
+    plain        [CLS] text joy [SEP]                                             Llama 2: <s> text joy </s>
+    chat         <|im_start|> user ⏎ text <|im_end|> ⏎ <|im_start|> assistant ⏎ joy <|im_end|>
+                 └──── opening ────┘      └─────────────── closing ───────────┘     └ answer_end
+    ```
+
+    Attributes:
+        opening: Ids in front of the text.
+        closing: Ids between the text and the answer.
+        answer_end: Id that ends an answer.
+        text: How the text is tokenised.
+        answer: How an answer is tokenised.
+    """
+
+    opening: tuple[int, ...]
+    closing: tuple[int, ...]
+    answer_end: int
+    text: Joint = ALONE
+    answer: Joint = ALONE
+
+
+def plain_frame(tokenizer: Any) -> Frame:
+    """The tokenizer's own opening and closing tokens; an answer is tokenised alone, and the end token follows."""
+    text = TextEncoder(tokenizer)
+    return Frame(opening=tuple(text.opening), closing=tuple(text.closing), answer_end=tokenizer.eos_token_id)
 
 
 class TextEncoder:
@@ -21,6 +72,7 @@ class TextEncoder:
     Attributes:
         opening: Ids that the tokenizer puts in front of a text.
         closing: Ids that it puts behind a text, without an end token: the answer has to come before that.
+        control: Ids of control tokens.
 
     Args:
         tokenizer: The backbone's tokenizer, prepared by `loading.prepare_tokenizer`.
@@ -28,16 +80,24 @@ class TextEncoder:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._control = _control_ids(tokenizer)
+        self.control = _control_ids(tokenizer)
         self._spelled: dict[int, list[int]] = {}
+        self._anchor = functools.lru_cache(maxsize=8)(self._raw)
         self.opening, self.closing = self._frame()
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of the text alone, without anything in front or behind."""
-        ids = self._raw(_encodable(text))
-        if self._control.isdisjoint(ids):
+    def encode(self, text: str, joint: Joint = ALONE) -> list[int]:
+        """Ids of the text alone, without anything in front or behind; `joint` says what it continues."""
+        ids = self._joined(_encodable(joint.lead + text), joint.anchor)
+        if self.control.isdisjoint(ids):
             return ids
-        return [part for token in ids for part in (self._spell(token) if token in self._control else (token,))]
+        return [part for token in ids for part in (self._spell(token) if token in self.control else (token,))]
+
+    def _joined(self, text: str, anchor: str) -> list[int]:
+        if not anchor:
+            return self._raw(text)
+        head, whole = self._anchor(anchor), self._raw(anchor + text)
+        # Where the text's first characters merge with the anchor there is nothing to take off.
+        return whole[len(head) :] if whole[: len(head)] == head else self._raw(text)
 
     def _raw(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
@@ -47,7 +107,7 @@ class TextEncoder:
         if token not in self._spelled:
             characters = self._tokenizer.convert_ids_to_tokens(token)
             spelled = [part for character in characters for part in self._letter(character)]
-            self._spelled[token] = [part for part in spelled if part not in self._control]
+            self._spelled[token] = [part for part in spelled if part not in self.control]
         return self._spelled[token]
 
     def _letter(self, character: str) -> list[int]:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.plain_text import TextEncoder
+from instructerc.backbones.backbone import Backbone, Style
+from instructerc.backbones.chat import frame_of
+from instructerc.backbones.plain_text import Frame, TextEncoder
 from instructerc.errors import PromptError, PromptTooLongError
 from instructerc.prompts.example import Example
 from instructerc.prompts.spec import PromptSpec
@@ -26,8 +27,8 @@ class EncodedExample:
     ```
 
     Attributes:
-        prompt: Ids of the prompt, the tokenizer's own opening tokens included.
-        answers: Ids of every candidate answer, each with the end token.
+        prompt: Ids of the prompt, with what the tokenizer or its chat template puts around it.
+        answers: Ids of every candidate answer, each with the token that ends it.
         target: Which of the answers is right; None where it is not known, or none of them.
         weight: What its loss counts.
         dropped_turns: Turns that were left out because the prompt was too long.
@@ -61,8 +62,17 @@ class PromptEncoder:
     """Encodes examples for one tokenizer.
 
     The prompt is tokenised as one text with the tokenizer's opening tokens; a label is tokenised alone, without
-    them, and the end token follows (method §7: a SentencePiece label so gets its own word start, and no stray
-    space between prompt and label has to be guessed). Text never becomes a control token.
+    them, and the end token follows (method §7). No space between prompt and label is guessed: what is written there is
+    what the family's tokenizer makes of a text that stands alone.
+
+    ```
+    SentencePiece     … ▁feel s :   ▁joy ful </s>     a word start of its own: reads "A feels: joyful"
+    WordPiece         … feels :     joy ##ful [SEP]   words stand apart anyway: reads "a feels : joyful"
+    byte-level BPE    … Ġfeels :    joy ful <eos>     no space, none is made up: reads "A feels:joyful"
+    ```
+
+    For a chat model the text is a user's message and the label the assistant's, both as its template has them (`chat`).
+    Text never becomes a control token.
 
     Where a prompt is too long, its oldest turns go: as few as have to, rounded up to whole blocks of `stride` turns.
     Neighbouring targets then start at the same turn, and share what follows it.
@@ -82,18 +92,22 @@ class PromptEncoder:
         tokenizer: The backbone's tokenizer, prepared by `loading.prepare_tokenizer`.
         limit: Longest sequence of prompt and answer, in tokens.
         stride: Turns a block, counted from the conversation's beginning; `Window.stride`.
+        style: Whether prompts go through the tokenizer's chat template.
     """
 
     tokenizer: Any
     limit: int
     stride: int = 1
+    style: Style = "plain"
     _text: TextEncoder = field(init=False, repr=False)
+    _frame: Frame = field(init=False, repr=False)
     _ids: dict[int, int] = field(init=False, repr=False, default_factory=dict)
     _length: Callable[[str], int] = field(init=False, repr=False)
     _answers: Callable[[tuple[str, ...]], tuple[tuple[int, ...], ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._text = TextEncoder(self.tokenizer)
+        self._frame = frame_of(self.tokenizer, self.style)
         self._length = functools.lru_cache(maxsize=65536)(lambda text: len(self._text.encode(text)))
         self._answers = functools.lru_cache(maxsize=1024)(self._encode_answers)
 
@@ -101,7 +115,7 @@ class PromptEncoder:
     def of(cls, backbone: Backbone, spec: PromptSpec, max_length: int | None = None) -> PromptEncoder:
         """What a backbone reads the prompts of a spec with, at most `max_length` tokens where that is given."""
         limit = longest_sequence(backbone.context, max_length)
-        return cls(backbone.tokenizer, limit, stride=spec.window.stride)
+        return cls(backbone.tokenizer, limit, stride=spec.window.stride, style=backbone.style)
 
     def encode(self, example: Example) -> EncodedExample:
         """The example as token ids; the oldest turns go first where it is too long.
@@ -168,7 +182,7 @@ class PromptEncoder:
         """About how many turns have to go: from the newest one back, only what may fit is looked at."""
         droppable = example.droppable
         bare = example.without_oldest(droppable)
-        free = room - len(self._text.opening) - len(self._text.closing)
+        free = room - len(self._frame.opening) - len(self._frame.closing)
         free -= sum(self._length(segment.text) for segment in bare.segments)
         for kept, segment in enumerate(itertools.chain(example.future, reversed(example.history))):
             free -= self._length(segment.text)
@@ -191,21 +205,22 @@ class PromptEncoder:
 
     def _cut_front(self, example: Example, prompt: list[int], room: int) -> list[int]:
         """An opaque prompt keeps its end, where the question stands; any other one must not be cut."""
-        opening = self._text.opening
-        if example.segments[0].kind == "opaque" and room > len(opening):
-            return opening + prompt[len(prompt) - room + len(opening) :]
+        opening = self._frame.opening
+        if example.segments[0].kind == "opaque" and room > len(opening) + len(self._frame.closing):
+            return [*opening, *prompt[len(prompt) - room + len(opening) :]]
         raise PromptTooLongError(
             f"conversation {example.conversation!r}, turn {example.turn}: instruction, target turn and label statement "
             f"are {len(prompt)} tokens, {max(room, 0)} fit: split the turn, or choose a backbone with a longer context"
         )
 
     def encode_prompt(self, text: str) -> list[int]:
-        """Ids of a prompt with the tokenizer's opening tokens, without an end token."""
-        return [*self._text.opening, *self._text.encode(text), *self._text.closing]
+        """Ids of a prompt with all that stands in front of the answer, without an end token."""
+        frame = self._frame
+        return [*frame.opening, *self._text.encode(text, frame.text), *frame.closing]
 
     def _encode_answers(self, candidates: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
-        end = self.tokenizer.eos_token_id
-        answers = tuple((*self._text.encode(candidate), end) for candidate in candidates)
+        frame = self._frame
+        answers = tuple((*self._text.encode(candidate, frame.answer), frame.answer_end) for candidate in candidates)
         alike = [name for name, ids in zip(candidates, answers, strict=True) if answers.count(ids) > 1]
         if alike:
             raise PromptError(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from instructerc.baselines.baseline import labelled_turns
+from instructerc.baselines.baseline import SILENT, Watcher, labelled_turns
 from instructerc.conversation import Conversation
 
 
@@ -32,7 +32,16 @@ class Majority:
         (('neutral', 'neutral'),)
     """
 
-    def fit(self, conversations: Sequence[Conversation]) -> ConstantLabel:
+    def require(self) -> None:
+        """Nothing: it can be fitted everywhere."""
+
+    def fit(
+        self,
+        conversations: Sequence[Conversation],
+        validation: Sequence[Conversation] = (),  # noqa: ARG002 — nothing is chosen by it
+        *,
+        watcher: Watcher = SILENT,  # noqa: ARG002 — over at once
+    ) -> ConstantLabel:
         """Counts the labels.
 
         Raises:

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instructerc.baselines.baseline import FittedBaseline, labelled_turns
+from instructerc.baselines.baseline import (
+    SILENT,
+    FittedBaseline,
+    Watcher,
+    by_conversation,
+    every_text,
+    labelled_turns,
+)
 from instructerc.baselines.majority import Majority
 from instructerc.conversation import Conversation
 
@@ -26,9 +33,8 @@ class FittedTfidf:
 
     def predict(self, conversations: Sequence[Conversation]) -> tuple[tuple[str, ...], ...]:
         """One label for every turn of every conversation."""
-        texts = [utterance.text for conversation in conversations for utterance in conversation.utterances]
-        labels = iter(self.pipeline.predict(texts) if texts else ())
-        return tuple(tuple(str(next(labels)) for _ in conversation.utterances) for conversation in conversations)
+        texts = every_text(conversations)
+        return by_conversation(self.pipeline.predict(texts) if texts else (), conversations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,16 @@ class TfidfLogisticRegression:
     regularisation: float = 3.0
     seed: int = 0
 
-    def fit(self, conversations: Sequence[Conversation]) -> FittedBaseline:
+    def require(self) -> None:
+        """Nothing: scikit-learn comes with the package."""
+
+    def fit(
+        self,
+        conversations: Sequence[Conversation],
+        validation: Sequence[Conversation] = (),  # noqa: ARG002 — nothing is chosen by it
+        *,
+        watcher: Watcher = SILENT,  # noqa: ARG002 — over in seconds
+    ) -> FittedBaseline:
         """Learns from every labelled turn.
 
         One label only, or no word at all, leaves nothing to regress on: the majority label is then the answer.

@@ -25,11 +25,22 @@ COMMANDS = {
         "instructerc.cli.compare:compare",
         "Say which of two files of predictions is better, and whether that may be chance.",
     ),
+    "baselines": LazyCommand(
+        "instructerc.cli.baselines:baselines",
+        "Fit simple and discriminative methods on a corpus, and measure them as a run is measured.",
+    ),
+    "merge": LazyCommand(
+        "instructerc.cli.merge:merge", "Merge what was trained into the weights: a checkpoint that stands alone."
+    ),
+    "push": LazyCommand("instructerc.cli.push:push", "Upload a trained or merged model with its card to a model hub."),
     "reproduce": LazyCommand(
         "instructerc.cli.reproduce:reproduce", "Run a published table, and put what comes out beside what was reported."
     ),
     "recipes": LazyCommand(
         "instructerc.cli.recipes:app", "List, read and copy the recipes that come with the package."
+    ),
+    "backbones": LazyCommand(
+        "instructerc.cli.backbones:app", "List backbones, and say what one needs and whether it fits."
     ),
     "data": LazyCommand("instructerc.cli.data:app", "List, download, look at and check corpora and data of your own."),
 }

@@ -41,7 +41,7 @@ def list_recipes(*, json: Annotated[bool, typer.Option("--json", help="Print JSO
                 "name": name,
                 "description": recipe.description,
                 "corpus": None if recipe.data.prompts else recipe.data.corpus,
-                "backbone": recipe.backbone.name,
+                "backbone": recipe.endpoint.model or recipe.backbone.name,
             }
             for name, recipe in recipes.items()
         ]

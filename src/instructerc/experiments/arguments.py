@@ -11,6 +11,7 @@ from instructerc.experiments.data import RunData
 from instructerc.experiments.demonstrating import recipe_encoder
 from instructerc.prompts.example import Task
 from instructerc.recognition.artefact import Artefact, DemonstrationSource
+from instructerc.recognition.endpoint.settings import EndpointSettings
 from instructerc.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -53,24 +54,52 @@ def adapter_spec(recipe: Recipe) -> AdapterSpec | None:
     if values.method == "none":
         return None
     return AdapterSpec(
-        method=values.method, rank=values.rank, alpha=values.alpha, dropout=values.dropout, targets=values.targets
+        method=values.method,
+        rank=values.rank,
+        alpha=values.alpha,
+        dropout=values.dropout,
+        targets=values.targets,
+        dora=values.dora,
+    )
+
+
+def endpoint_settings(recipe: Recipe) -> EndpointSettings | None:
+    """Which server a recipe asks, and how; None where the model runs here."""
+    values = recipe.endpoint
+    if recipe.recognition.engine != "endpoint" or values.model is None:
+        return None
+    return EndpointSettings(
+        model=values.model,
+        url=values.url,
+        key_variable=values.key_variable,
+        answers=values.answers,
+        temperature=values.temperature,
+        max_tokens=values.max_tokens,
+        concurrency=values.concurrency,
+        timeout=values.timeout,
+        retries=values.retries,
+        price_input=values.price_input,
+        price_output=values.price_output,
     )
 
 
 def artefact_of(recipe: Recipe, data: RunData) -> Artefact:
     """What a run saves beside the trained tensors."""
+    endpoint = endpoint_settings(recipe)
     return Artefact(
-        backbone=_place_of(recipe.backbone.name),
+        backbone=_place_of(recipe.backbone.name) if endpoint is None else endpoint.model,
         revision=recipe.backbone.revision,
         adapter=adapter_spec(recipe),
         prompt=data.spec,
         max_length=recipe.prompt.max_length,
-        mode=recipe.recognition.mode,
+        mode=recipe.recognition.mode if endpoint is None else "generate",
         corpus=data.name,
         dtype=recipe.backbone.dtype,
         precision=recipe.training.precision,
         tasks=tasks_of(recipe),
         demonstrations=_demonstration_source(recipe, data),
+        quantization=recipe.backbone.quantization,
+        endpoint=endpoint,
     )
 
 

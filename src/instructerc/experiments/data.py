@@ -63,6 +63,13 @@ class RunData:
     sampled: bool = False
     _shown: dict[Split, list[TurnDemonstrations]] = field(default_factory=dict, repr=False, compare=False)
 
+    def texts(self) -> list[str]:
+        """What is said, in all splits; of ready-made prompts, all of them."""
+        if self.corpus is None:
+            return [example.prompt for prompts in self.prompts.values() for example in prompts]
+        chats = (chat for _, conversations in self.corpus.splits() for chat in conversations)
+        return [utterance.text for chat in chats for utterance in chat.utterances]
+
     def examples(self, split: Split, tasks: Mapping[Task, float] = RECOGNITION) -> list[Example]:
         """The labelled examples of a split, turn by turn, in training weighed by task and label.
 

@@ -24,13 +24,17 @@ PREDICTIONS = "predictions.jsonl"
 LOCK = ".lock"
 
 REPLACED = (
-    *("model", "epochs", "checkpoints", "stages", "tensorboard", "curves.jsonl", PREDICTIONS),
+    *("model", "epochs", "checkpoints", "stages", "tensorboard", "curves.jsonl", PREDICTIONS, "answers.jsonl"),
     *("report.json", "report.md", "report.html", "confusion.png", "curves.png"),
 )
 """What a run writes, and clears away before it begins."""
 
-MOVABLE = ("output.folder", "data.folder")
-"""Keys that may change between a run and its resume: files may have been moved, and what they hold is hashed."""
+MOVABLE = (
+    *("output.folder", "data.folder"),
+    *("endpoint.concurrency", "endpoint.timeout", "endpoint.retries", "endpoint.price_input", "endpoint.price_output"),
+)
+"""Keys that may change between a run and its resume: files may have been moved, and what they hold is hashed; and how
+fast a server is asked changes no answer."""
 
 
 def refuse_taken(folder: Path) -> None:

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from instructerc.backbones.adapters import ALL_LINEAR
 from instructerc.demonstrations.encoder import DEFAULT_NAMES
+from instructerc.recognition.endpoint.settings import fault_of_url
 
 if TYPE_CHECKING:
     from instructerc.experiments.schema import Recipe
@@ -137,15 +139,15 @@ SILENCERS = (
     Silencer(
         key="adapter.method",
         when=lambda value: value == "all",
-        silences=("adapter.rank", "adapter.alpha", "adapter.dropout", "adapter.targets"),
+        silences=("adapter.rank", "adapter.alpha", "adapter.dropout", "adapter.targets", "adapter.dora"),
         reason="has no effect beside adapter.method: all, which trains without adapters: remove it, or take lora",
     ),
     Silencer(
         key="adapter.method",
         when=lambda value: value == "none",
         silences=(
-            *("adapter.rank", "adapter.alpha", "adapter.dropout", "adapter.targets", *TRAINING_ONLY),
-            *("stages", "checkpoints"),
+            *("adapter.rank", "adapter.alpha", "adapter.dropout", "adapter.targets", "adapter.dora"),
+            *(*TRAINING_ONLY, "stages", "checkpoints"),
         ),
         reason="has no effect beside adapter.method: none, which trains nothing: remove it, or take lora or all",
     ),
@@ -172,6 +174,24 @@ SILENCERS = (
         when=lambda value: value == "embedded",
         silences=("backbone.revision",),
         reason="has no effect on the embedded backbone, whose version is its package's: remove it, or name a hub model",
+    ),
+    Silencer(
+        key="recognition.engine",
+        when=lambda value: value == "endpoint",
+        silences=("backbone", "prompt.max_length", "training", "recognition.mode", "recognition.batch_size"),
+        reason="has no effect beside recognition.engine: endpoint, whose server runs a model of its own: remove it",
+    ),
+    Silencer(
+        key="recognition.engine",
+        when=lambda value: value != "endpoint",
+        silences=("endpoint",),
+        reason="has an effect only where recognition.engine is endpoint: set that, or remove it",
+    ),
+    Silencer(
+        key="recognition.engine",
+        when=lambda value: value == "vllm",
+        silences=("backbone.attention", "training.batching", "training.precision", "recognition.batch_size"),
+        reason="has no effect beside recognition.engine: vllm, which batches and computes by its own rules: remove it",
     ),
 )
 
@@ -230,7 +250,7 @@ def broken_rules(recipe: Recipe) -> list[tuple[str, str]]:
     if prompt.wording == "released" and prompt.speakers == "name" and recipe.data.prompts is None:
         reason = "the released wording knows speakers by index only: take index, or another prompt.wording"
         found.append(("prompt.speakers", reason))
-    return [*found, *_broken_stages(recipe), *_broken_choices(recipe)]
+    return [*found, *_broken_stages(recipe), *_broken_choices(recipe), *_broken_engine(recipe)]
 
 
 def _broken_stages(recipe: Recipe) -> Iterator[tuple[str, str]]:
@@ -252,6 +272,33 @@ def _broken_choices(recipe: Recipe) -> Iterator[tuple[str, str]]:
     corpora = recipe.data.corpora
     if len(set(corpora)) < len(corpora):
         yield "data.corpus", f"{', '.join(corpora)} names a corpus twice: name each once"
+    quantization, targets = recipe.backbone.quantization, recipe.adapter.targets or ()
+    if quantization != "none" and recipe.adapter.method == "all":
+        reason = f"{quantization} weights cannot be trained (adapter.method: all): set it to none, or take lora"
+        yield "backbone.quantization", reason
+    if quantization == "8bit" and recipe.adapter.dora:
+        yield "adapter.dora", "does not go together with backbone.quantization: 8bit: take 4bit or none, or false here"
+    if quantization != "none" and recipe.backbone.name == "embedded":
+        yield "backbone.quantization", "the embedded backbone has float32 weights only: set it to none"
+    if ALL_LINEAR in targets and len(targets) > 1:
+        yield "adapter.targets", f"{ALL_LINEAR} stands for all layers: give it alone, or name layers without it"
+
+
+def _broken_engine(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    engine, endpoint = recipe.recognition.engine, recipe.endpoint
+    if engine != "transformers" and recipe.adapter.method != "none":
+        remedy = "merge a trained model and name its folder as backbone.name" if engine == "vllm" else "zero-shot"
+        yield "recognition.engine", f"{engine} trains nothing: set adapter.method to none ({remedy})"
+    if engine == "vllm" and recipe.backbone.name == "embedded":
+        yield "recognition.engine", "vllm does not know the embedded backbone: name another backbone.name"
+    if engine == "vllm" and recipe.backbone.quantization != "none":
+        yield "backbone.quantization", "the vllm engine reads weights as they are: set it to none"
+    if engine != "endpoint":
+        return
+    if endpoint.model is None:
+        yield "endpoint.model", "is not given: say what the server calls the model"
+    if endpoint.url is not None and (fault := fault_of_url(endpoint.url)):
+        yield "endpoint.url", fault
 
 
 def given_keys(model: Any, prefix: str = "") -> Iterator[str]:

@@ -9,6 +9,7 @@ run folder
 ├── checkpoints/        the last one, to go on from
 ├── curves.jsonl        loss and validation figures, as they came; tensorboard/ has the same
 ├── predictions.jsonl   a row a turn of the measured split, as they came
+├── answers.jsonl       where a server is asked: each of its answers, so that none is paid for twice
 └── report.json, .md, .html, confusion.png, curves.png
 ```
 """
@@ -25,20 +26,24 @@ from typing import TYPE_CHECKING, Any
 
 from instructerc.assets import write_atomically
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.loading import load_backbone, quiet_transformers
+from instructerc.backbones.chat import style_notice
+from instructerc.backbones.loading import load_backbone, load_skeleton, quiet_transformers
 from instructerc.backbones.tokens import PromptEncoder
+from instructerc.backbones.unknown import unknown_notice
+from instructerc.baselines.registry import baseline
 from instructerc.experiments.arguments import artefact_of
+from instructerc.experiments.asking import Asked, open_recognizer, require_server, what_was_asked
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
 from instructerc.experiments.resolve import Resolved
 from instructerc.experiments.stages import FOLDER as STAGES
 from instructerc.experiments.stages import Stage, plan_stages, stage_examples
-from instructerc.experiments.summary import Outcome, Shortened, run_report
+from instructerc.experiments.summary import Outcome, Shortened, run_report, wanted_baselines
 from instructerc.experiments.watching import RunWatcher, Silent
 from instructerc.prompts.example import Example
 from instructerc.recognition.artefact import Artefact, read_artefact, save_artefact
 from instructerc.recognition.predictions import PredictionWriter, TurnPrediction, read_predictions
-from instructerc.recognition.recognizer import CHUNK, EmotionRecognizer
+from instructerc.recognition.recognizer import CHUNK, EmotionRecognizer, Recognizer
 from instructerc.reporting.card import model_card
 from instructerc.reporting.report import Report
 from instructerc.reporting.writing import write_report
@@ -107,8 +112,9 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
 
     Raises:
         UsageError: The folder holds another run and `resume` is not set, or files that a run would replace, or
-            another process is at work in it.
+            another process is at work in it; or the key of a server that is asked is missing.
         TrainingError: `resume` is set, and recipe or data are no longer those that the run began with.
+        EndpointError: A server that is asked cannot be reached, or refuses; `resume` goes on where it stopped.
         DataError: A file is wrong, or there is nothing to learn from or to measure on.
         PromptError: A prompt of any split is too long even without its history, or two labels are the same tokens.
         NonFiniteLossError: The loss became NaN or infinite.
@@ -118,31 +124,51 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
     watcher = watcher or Silent()
     recipe, folder = resolved.recipe, resolved.recipe.output.folder
     assert folder is not None
+    require_server(recipe)
     watcher.phase("reading data")
     data = prepare_data(recipe, progress=watcher.encoded)
+    for name in wanted_baselines(recipe, data):  # what one of them lacks shall not come to light after hours
+        baseline(name).require()
     with held(folder):
         claim(folder, resolved, data, resume=resume)
-        stages, revision, shortened = _train(recipe, data, folder, resume=resume, watcher=watcher)
+        stages, artefact, shortened = _train(recipe, data, folder, resume=resume, watcher=watcher)
         watcher.phase("recognising")
-        rows = _predict(recipe, data, folder, watcher)
+        rows, asked = _recognize(recipe, data, folder, watcher)
         watcher.phase("measuring baselines and writing the report")
         seconds = time.monotonic() - started
-        outcome = Outcome(rows=rows, stages=stages, revision=revision, shortened=shortened, seconds=seconds)
-        report = run_report(recipe, data, outcome, folder)
-        _write(report, data, folder)
+        outcome = Outcome(
+            rows=rows,
+            stages=stages,
+            revision=artefact.revision,
+            shortened=shortened,
+            seconds=seconds,
+            asked=asked,
+            style=artefact.style,
+        )
+        report = run_report(recipe, data, outcome, folder, watcher=watcher)
+        _write(report, data, folder, asked)
+    if asked is not None:
+        watcher.note(asked.summary)
     return RunResult(folder=folder, report=report, seconds=time.monotonic() - started)
 
 
 def _train(
     recipe: Recipe, data: RunData, folder: Path, *, resume: bool, watcher: RunWatcher
-) -> tuple[list[tuple[Stage, StageResult]], str | None, Shortened]:
-    """Trains; returns also the commit of the backbone, and what prompts to be measured lost."""
+) -> tuple[list[tuple[Stage, StageResult]], Artefact, Shortened]:
+    """Trains; returns also the artefact, with the backbone's commit and style, and what prompts lose."""
     artefact = artefact_of(recipe, data)
+    if artefact.endpoint is not None:
+        save_artefact(artefact, None, folder / MODEL, demonstrator=data.demonstrator)
+        return [], artefact, Shortened()
     watcher.phase(f"loading {recipe.backbone.name}")
     backbone = _load(recipe, artefact)
-    artefact = replace(artefact, revision=backbone.revision or artefact.revision)  # a branch may move on
+    # A branch may move on, and a folder be given another name.
+    artefact = replace(artefact, revision=backbone.revision or artefact.revision, style=backbone.style)
     plan, results = plan_stages(recipe, folder), []
     shortened = _check_prompts(backbone, recipe, data, plan[1:])
+    for text in (style_notice(backbone), shortened.unknown):
+        if text:
+            watcher.note(text)
     if not plan:
         save_artefact(artefact, backbone, folder / MODEL, demonstrator=data.demonstrator)
     if not resume:
@@ -161,16 +187,20 @@ def _train(
         results.append((stage, result))
     del backbone
     _release_memory()
-    return results, artefact.revision, shortened
+    return results, artefact, shortened
 
 
 def _load(recipe: Recipe, artefact: Artefact) -> Backbone:
+    if recipe.recognition.engine == "vllm":  # it loads the weights itself, when its turn has come
+        return load_skeleton(artefact.backbone, revision=artefact.revision, style=recipe.backbone.style)
     return load_backbone(
         artefact.backbone,
         revision=artefact.revision,
         dtype=artefact.training_dtype,
         precision=artefact.precision,
         attention=recipe.backbone.attention,
+        quantization=artefact.quantization,
+        style=recipe.backbone.style,
     )
 
 
@@ -213,7 +243,8 @@ def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData, later: Seq
         encoded = encoder.encode(example)
         cut += encoded.cut_tokens > 0
         lost += encoded.dropped_demonstrations
-    return Shortened(cut_prompts=cut, dropped_demonstrations=lost)
+    unknown = unknown_notice(backbone, data.texts()) or ""
+    return Shortened(cut_prompts=cut, dropped_demonstrations=lost, unknown=unknown)
 
 
 def _release_memory() -> None:
@@ -227,15 +258,31 @@ def _release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _predict(recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher) -> list[TurnPrediction]:
-    """Predicts the measured split by the folder's model alone, and writes rows as they come."""
+def _recognize(
+    recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher
+) -> tuple[list[TurnPrediction], Asked | None]:
+    """Predicts the measured split by what the folder holds alone; returns also what asking a server came to."""
+    engine = recipe.recognition.engine
+    if engine == "endpoint":
+        with open_recognizer(recipe, folder) as asking:
+            rows = _predict(asking, recipe, data, folder, watcher)
+            return rows, what_was_asked(asking)
     recognizer = EmotionRecognizer.from_pretrained(
         folder,
         batch_size=recipe.recognition.batch_size,
         batching=recipe.training.batching,
         attention=recipe.backbone.attention,
         allow_oracle=True,
+        engine=engine,
     )
+    recognizer.warns = False  # of unknown words: the run has said so before it trained
+    return _predict(recognizer, recipe, data, folder, watcher), None
+
+
+def _predict(
+    recognizer: Recognizer, recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher
+) -> list[TurnPrediction]:
+    """Predicts the measured split, and writes rows as they come."""
     split = recipe.evaluation.split
     path = folder / PREDICTIONS
     prompts = data.prompts.get(split, ())
@@ -251,7 +298,7 @@ def _predict(recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher) -
 
 
 def _answer_prompts(
-    recognizer: EmotionRecognizer, prompts: Sequence[Example], writer: PredictionWriter, watcher: RunWatcher
+    recognizer: Recognizer, prompts: Sequence[Example], writer: PredictionWriter, watcher: RunWatcher
 ) -> None:
     """Answers ready-made prompts, which are all of one "conversation": their file."""
     if prompts and prompts[0].conversation in writer.completed:
@@ -261,8 +308,10 @@ def _answer_prompts(
         writer.append_part(recognizer.answer(part, progress=watcher.recognized))
 
 
-def _write(report: Report, data: RunData, folder: Path) -> None:
+def _write(report: Report, data: RunData, folder: Path, asked: Asked | None) -> None:
     write_report(report, folder)
+    if asked is not None:  # there is no model that a card could describe
+        return
     artefact, place = read_artefact(folder / MODEL)
     card = model_card(report, artefact.to_json(), ready_made=data.corpus is None)
     write_atomically(place / "README.md", card.encode("utf-8", "replace"))

@@ -1,6 +1,7 @@
 """The schema of recipes: every key, what it takes, its default, and where that default comes from.
 
-`docs/recipes.md` is generated from this file, and so are the error messages: a key is described here and nowhere else.
+`docs/recipes.md` is generated from it, and so are the error messages: a key is described once. The section of servers
+stands in `endpoint_schema`, what all sections are made of in `section`.
 
 Example:
     >>> recipe = Recipe(name="mine", training=TrainingSettings(epochs=2))
@@ -14,53 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 # Models are classes, so pydantic is needed while this module is made; who imports it does so inside a function.
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator  # noqa: TID253
+from pydantic import Field, model_validator  # noqa: TID253
 from pydantic_core import PydanticCustomError
 
 from instructerc.conversation import Split
+from instructerc.experiments.endpoint_schema import EndpointSettings
 from instructerc.experiments.rules import broken_rules
+from instructerc.experiments.section import Location, Number, Section, Switch, Text, Whole, key, section
 from instructerc.prompts.example import Task
-
-# YAML knows numbers, switches and texts: taking "6" or true for 6 would hide a slip.
-Whole = Annotated[int, Strict()]
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Switch = Annotated[bool, Strict()]
-Text = Annotated[str, Field(min_length=1)]
-Location = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
-
-
-def key(default: Any, description: str, *, unit: str = "", source: str = "", takes: str = "", **limits: Any) -> Any:
-    """A documented key of a section.
-
-    Args:
-        default: What holds where the recipe says nothing.
-        description: What the key does and what it trades, one or two sentences.
-        unit: What a number counts.
-        source: Where the default stands in the paper or its code; empty where it is ours.
-        takes: The values it takes, in words; empty where the type says it.
-        **limits: pydantic's constraints (`ge`, `le`, `min_length`, …).
-    """
-    about: dict[str, Any] = {"unit": unit, "source": source}
-    if takes:
-        about["takes"] = takes
-    return Field(default, description=description, json_schema_extra=about, **limits)
-
-
-def section(description: str, model: type[BaseModel]) -> Any:
-    """A section of a recipe: a mapping of keys, all of which have defaults."""
-    return Field(default_factory=model, description=description)
-
-
-class Section(BaseModel):
-    """Frozen; a key that is not declared is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_section(cls, given: Any) -> Any:
-        # `training:` with every key commented out is null in YAML, and means the defaults.
-        return {} if given is None else given
 
 
 class ColumnSettings(Section):
@@ -189,6 +151,17 @@ class BackboneSettings(Section):
         "How attention is computed: `auto` is what suits model and device; `flex` (FlexAttention, on a GPU) skips what "
         "no token of a tree may see.",
     )
+    quantization: Literal["none", "8bit", "4bit"] = key(
+        "none",
+        "Holds linear layers in 8 or 4 bits (LLM.int8, NF4): a quarter of the memory or less, slower, a little less "
+        "exact; LoRA trains beside them (QLoRA). Needs the extra `quantize`.",
+    )
+    style: Literal["auto", "plain", "chat"] = key(
+        "auto",
+        "How prompts are put to it: as they are (`plain`), or as a user's message in its chat template (`chat`). "
+        "`auto` is what a preset says; of other models it is chat where the tokenizer has a template and the last part "
+        "of the name does not say base, pt or pretrained.",
+    )
 
 
 class PromptSettings(Section):
@@ -285,8 +258,13 @@ class AdapterSettings(Section):
     targets: Annotated[tuple[Text, ...], Field(min_length=1)] | None = key(
         None,
         "Names of the layers that get an adapter. Null takes the backbone's: q_proj, k_proj, v_proj (LLaMA family) "
-        "or query_key_value (GLM, Bloom).",
+        "or query_key_value (GLM, Bloom). `[all-linear]` takes every linear layer but the output, as QLoRA does.",
         source="method §7",
+    )
+    dora: Switch = key(
+        False,
+        "Learns the length of each weight row apart from its direction (DoRA, Liu et al. 2024): often better at low "
+        "ranks, and slower.",
     )
 
 
@@ -417,6 +395,11 @@ class CheckpointSettings(Section):
 class RecognitionSettings(Section):
     """How the model answers."""
 
+    engine: Literal["transformers", "vllm", "endpoint"] = key(
+        "transformers",
+        "What runs the model: `transformers` here; `vllm`, faster on a GPU (extra `vllm`, untrained or merged models); "
+        "or the server that section `endpoint` names (extra `endpoint`).",
+    )
     mode: Literal["score", "generate"] = key(
         "score",
         "`score` compares the likelihood of every label and gives probabilities; `generate` lets the model write and "
@@ -430,8 +413,10 @@ class EvaluationSettings(Section):
     """What is measured."""
 
     split: Split = key("test", "Split that the reported figure is measured on.", source="method §9")
-    baselines: tuple[Literal["majority", "tfidf"], ...] = key(
-        ("majority", "tfidf"), "Simple methods measured on the same split, to stand beside the figure; [] none."
+    baselines: tuple[Literal["majority", "tfidf", "embedding-nearest", "embedding-logistic", "encoder"], ...] = key(
+        ("majority", "tfidf"),
+        "Methods without a language model, fitted for the same split, to stand beside the figure; [] none. Embeddings "
+        "need the extra `demonstrations`; `encoder` fine-tunes a model, for minutes without a GPU.",
     )
     bootstrap: Whole = key(1000, "Resamples behind the confidence interval; 0 leaves it out.", unit="resamples", ge=0)
 
@@ -473,6 +458,7 @@ class Recipe(Section):
     )
     checkpoints: CheckpointSettings = section("Which checkpoints stay.", CheckpointSettings)
     recognition: RecognitionSettings = section("How the model answers.", RecognitionSettings)
+    endpoint: EndpointSettings = section("Which server is asked, where one is.", EndpointSettings)
     evaluation: EvaluationSettings = section("What is measured.", EvaluationSettings)
     output: OutputSettings = section("Where the run folder stands.", OutputSettings)
 

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instructerc.backbones.backbone import Style
 from instructerc.baselines.registry import TITLES, run_baselines
 from instructerc.conversation import SPLITS, Split
 from instructerc.demonstrations.statistics import demonstration_statistics
 from instructerc.evaluation import Scores
 from instructerc.evaluation.sources import evaluate_by_source
+from instructerc.experiments.asking import Asked
 from instructerc.experiments.data import RunData
 from instructerc.experiments.folder import read_state
 from instructerc.experiments.provenance import machine, peak_memory_mib, versions
 from instructerc.experiments.stages import Stage
+from instructerc.experiments.watching import RunWatcher, Silent
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.reporting.report import Curves, Report, report_of_rows
 from instructerc.training.stage import StageResult
@@ -23,21 +26,26 @@ from instructerc.training.stage import StageResult
 if TYPE_CHECKING:
     from instructerc.experiments.schema import Recipe
 
+_OF_ASKING = ("backbone", "wording", "window", "adapter", "recognition", "prompt hash", "seed")
+"""What there is to say of the method where a server runs the model."""
+
 READY_MADE = "as in the prompt files"
 """What stands for wording and window where the recipe brings its prompts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortened:
-    """What prompts of the measured split lost because they were too long; turns stand in the predictions.
+    """What prompts lost: those of the measured split, because they were too long; turns stand in the predictions.
 
     Attributes:
         cut_prompts: Ready-made prompts that lost their beginning.
         dropped_demonstrations: Demonstrations that are not shown.
+        unknown: A notice of words that the backbone does not know, which are lost on it; empty where it knows them.
     """
 
     cut_prompts: int = 0
     dropped_demonstrations: int = 0
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +58,8 @@ class Outcome:
         revision: Commit of the backbone on the hub; None where there is none.
         shortened: What prompts of the measured split lost.
         seconds: Wall time so far.
+        asked: What asking a server came to; None where the model ran here.
+        style: How prompts were put to the model.
     """
 
     rows: Sequence[TurnPrediction]
@@ -57,6 +67,8 @@ class Outcome:
     revision: str | None
     shortened: Shortened
     seconds: float
+    asked: Asked | None = None
+    style: Style = "plain"
 
     @property
     def last(self) -> StageResult | None:
@@ -64,8 +76,10 @@ class Outcome:
         return self.stages[-1][1] if self.stages else None
 
 
-def run_report(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> Report:
-    """The report of a finished run."""
+def run_report(
+    recipe: Recipe, data: RunData, outcome: Outcome, folder: Path, *, watcher: RunWatcher | None = None
+) -> Report:
+    """The report of a finished run; its baselines are fitted for it, which the watcher is told."""
     split = recipe.evaluation.split
     chooser = recipe.checkpoints.select
     curves = {stage.name: _curves(stage, result, chooser) for stage, result in outcome.stages}
@@ -78,8 +92,8 @@ def run_report(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) ->
         split=split,
         samples=recipe.evaluation.bootstrap,
         seed=recipe.seed,
-        summary=f"{recipe.backbone.name} on {data.name}, {split} split: {_chosen(recipe, outcome.last)}",
-        baselines=_baselines(recipe, data),
+        summary=f"{_model(recipe, outcome)} on {data.name}, {split} split: {_chosen(recipe, outcome.last)}",
+        baselines=_baselines(recipe, data, watcher or Silent()),
         sources=sources,
         marks=_marks(recipe, data),
         curves=curves.pop(outcome.stages[-1][0].name) if outcome.stages else None,
@@ -87,6 +101,10 @@ def run_report(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) ->
         notices=_notices(recipe, data, outcome, folder, sources),
         provenance=_provenance(recipe, data, outcome, folder),
     )
+
+
+def _model(recipe: Recipe, outcome: Outcome) -> str:
+    return recipe.backbone.name if outcome.asked is None else outcome.asked.model
 
 
 def _chosen(recipe: Recipe, result: StageResult | None) -> str:
@@ -132,11 +150,17 @@ def _marks(recipe: Recipe, data: RunData) -> tuple[str, ...]:
     return tuple(text for holds, text in candidates if holds)
 
 
-def _baselines(recipe: Recipe, data: RunData) -> Mapping[str, Scores]:
-    names, split = recipe.evaluation.baselines, recipe.evaluation.split
-    if data.corpus is None or not names or not data.labelled("train"):
+def wanted_baselines(recipe: Recipe, data: RunData) -> tuple[str, ...]:
+    """The baselines that stand beside the figure; none where there is nothing to fit them on."""
+    return recipe.evaluation.baselines if data.corpus is not None and data.labelled("train") else ()
+
+
+def _baselines(recipe: Recipe, data: RunData, watcher: RunWatcher) -> Mapping[str, Scores]:
+    names = wanted_baselines(recipe, data)
+    if data.corpus is None or not names:
         return {}
-    return {TITLES[name]: scores for name, scores in run_baselines(data.corpus, names, split=split).items()}
+    found = run_baselines(data.corpus, names, split=recipe.evaluation.split, watcher=watcher)
+    return {TITLES[name]: scores for name, scores in found.items()}
 
 
 def _notices(
@@ -145,7 +169,8 @@ def _notices(
     results, prompts = [result for _, result in outcome.stages], recipe.data.prompts
     dropped = sum(result.dropped_turns for result in results)
     cut = sum(result.cut_prompts for result in results)
-    lost, short = sum(result.dropped_demonstrations for result in results), outcome.shortened
+    lost, short, asked = sum(result.dropped_demonstrations for result in results), outcome.shortened, outcome.asked
+    unshown = short.dropped_demonstrations + (0 if asked is None else asked.dropped_demonstrations)
     unlabelled = [source for source in (data.mixture.sources if data.mixture else ()) if source not in scored]
     began, now = read_state(folder)["versions"], versions()
     changed = [
@@ -156,10 +181,11 @@ def _notices(
         (dropped, f"Training prompts lost {dropped} of their oldest turns: they were too long."),
         (cut, f"{cut} training prompts lost their beginning: they were too long."),
         (lost, f"Training prompts lost {lost} demonstrations: they were too long."),
+        (short.unknown, short.unknown),
         (short.cut_prompts, f"{short.cut_prompts} measured prompts lost their beginning: they were too long."),
         (
-            short.dropped_demonstrations,
-            f"Measured prompts lost {short.dropped_demonstrations} demonstrations: they were too long.",
+            unshown,
+            f"Measured prompts lost {unshown} demonstrations: they were too long.",
         ),
         (
             results and not data.labelled(recipe.checkpoints.select),
@@ -170,12 +196,17 @@ def _notices(
             recipe.evaluation.baselines and data.corpus and not data.labelled("train"),
             "There are no baselines: no training turn carries a label.",
         ),
+        (
+            recipe.evaluation.split == "validation" and "encoder" in wanted_baselines(recipe, data),
+            f"The baseline {TITLES['encoder']!r} chose its epoch on validation, the measured split.",
+        ),
         (unlabelled, f"{', '.join(unlabelled)}: no labelled turn in the measured split, so no figure of its own."),
         (both, "Prompts show turns after the target (window.context: both): a task of its own."),
         (prompts and prompts.single, "One prompt file served training and measurement: a smoke test, no measurement."),
         (changed, f"Begun and ended under different versions: {'; '.join(changed)}."),
     )
-    return tuple(text for holds, text in candidates if holds)
+    told = () if asked is None else asked.notices
+    return tuple(text for holds, text in candidates if holds) + told
 
 
 def _provenance(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -> dict[str, dict[str, Any]]:
@@ -189,6 +220,7 @@ def _provenance(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -
             "hash": data.hash[:12],
         },
         "Method": _method(recipe, data, outcome),
+        **({} if outcome.asked is None else {"Endpoint": dict(outcome.asked.facts)}),
         **shown,
         "Run": {
             "training seconds": round(state["seconds"], 1),
@@ -204,11 +236,13 @@ def _provenance(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -
 def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
     workloads = [(stage.name, result.workload) for stage, result in outcome.stages]
     window = ", ".join(f"{name} {value}" for name, value in data.spec.window.to_json().items())
-    return {
-        "backbone": recipe.backbone.name,
+    engine = recipe.recognition.engine
+    method = {
+        "backbone": _model(recipe, outcome),
         "backbone revision": outcome.revision,
         "wording": READY_MADE if data.corpus is None else recipe.prompt.wording,
         "window": READY_MADE if data.corpus is None else window,
+        **({"prompt style": "chat template"} if outcome.style == "chat" else {}),
         "adapter": recipe.adapter.method,
         "dtype": recipe.backbone.dtype,
         "precision": recipe.training.precision,
@@ -221,10 +255,14 @@ def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
         "epochs": outcome.stages[-1][0].settings.epochs if outcome.stages else 0,
         "class weights": recipe.training.class_weights,
         "focal gamma": recipe.training.focal_gamma,
-        "recognition": recipe.recognition.mode,
+        "recognition": recipe.recognition.mode + (f", {engine}" if engine == "vllm" else ""),
         "prompt hash": data.spec.hash,
         "seed": recipe.seed,
     }
+    if outcome.asked is not None:
+        method["recognition"] = f"endpoint, {outcome.asked.facts['answers']} answers"
+        return {name: method[name] for name in _OF_ASKING}
+    return method
 
 
 def _sampling(recipe: Recipe, data: RunData) -> Mapping[str, Any]:

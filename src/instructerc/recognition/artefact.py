@@ -6,6 +6,8 @@ model/
 ├── parameters.safetensors   the trained tensors; never a copy of the base model; only where something was trained
 └── pool/                    the labelled utterances that prompts show; only where they show some
 ```
+
+A merged model has no `parameters.safetensors`: a whole checkpoint lies in the same folder, and is its backbone.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Any, Literal
 
 from instructerc.assets import sha256_of, write_atomically
 from instructerc.backbones.adapters import PARAMETERS, AdapterSpec, attach, load_trained, save_trained
-from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.backbone import Backbone, Quantization, Style
 from instructerc.backbones.loading import Attention, Dtype, Precision, load_backbone
 from instructerc.demonstrations.demonstrator import Demonstrator
 from instructerc.demonstrations.encoder import SentenceEncoder, require_library
@@ -28,12 +30,16 @@ from instructerc.demonstrations.pool_files import load_pool, save_pool
 from instructerc.errors import ArtefactError, UsageError
 from instructerc.prompts.example import Task
 from instructerc.prompts.spec import PromptSpec
+from instructerc.recognition.endpoint.settings import EndpointSettings
 
 Mode = Literal["score", "generate"]
 """`score` compares all labels and gives probabilities; `generate` is the published greedy generation."""
 
 FILE = "artefact.json"
 POOL = "pool"
+HERE = "."
+"""The backbone of a merged model: the folder of the artefact, wherever that is."""
+
 FORMAT = 1
 """Raised when an older version of the package could no longer read the file."""
 
@@ -62,11 +68,40 @@ class DemonstrationSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Where the weights of a merged model come from.
+
+    Attributes:
+        backbone: Name of the backbone that was trained; of a local folder, its last part.
+        revision: Its commit on the hub; None where there is none.
+        adapter: What was trained of it.
+        quantization: How its linear layers were held in training.
+        model: Hash of the trained model.
+    """
+
+    backbone: str
+    revision: str | None
+    adapter: AdapterSpec
+    quantization: Quantization
+    model: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `from_json` takes back."""
+        record = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**record, "adapter": self.adapter.to_json()}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Merged:
+        """Reads what `to_json` wrote."""
+        return cls(**{**record, "adapter": AdapterSpec.from_json(record["adapter"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
     """The part of a trained model that is no tensor.
 
     Attributes:
-        backbone: Name of the backbone, as `load_backbone` takes it.
+        backbone: Name of the backbone, as `load_backbone` takes it; `HERE` where its weights lie beside the artefact.
         revision: Commit of its hub repository; None where there is none.
         adapter: What was trained; None for a backbone as it came.
         prompt: What it was asked with.
@@ -77,6 +112,10 @@ class Artefact:
         precision: What it computes in, as `load_backbone` takes it.
         tasks: What it learned; nothing for a backbone as it came.
         demonstrations: How the demonstrations of its prompts are found; None where they show none.
+        quantization: How its linear layers are held, as `load_backbone` takes it.
+        merged: What was merged into its weights; None where they are a backbone's own.
+        endpoint: The server that runs the model, and how it is asked; None where it runs here.
+        style: How prompts are put to it.
     """
 
     backbone: str
@@ -90,6 +129,15 @@ class Artefact:
     precision: Precision = "auto"
     tasks: tuple[Task, ...] = ("recognition",)
     demonstrations: DemonstrationSource | None = None
+    quantization: Quantization = "none"
+    merged: Merged | None = None
+    endpoint: EndpointSettings | None = None
+    style: Style = "plain"
+
+    @property
+    def trained(self) -> bool:
+        """Whether its weights are no longer those of a backbone as it came."""
+        return self.adapter is not None or self.merged is not None
 
     @property
     def training_dtype(self) -> Dtype:
@@ -115,6 +163,14 @@ class Artefact:
             record["tasks"] = list(self.tasks)
         if self.demonstrations is not None:
             record["demonstrations"] = self.demonstrations.to_json()
+        if self.quantization != "none":
+            record["quantization"] = self.quantization
+        if self.merged is not None:
+            record["merged"] = self.merged.to_json()
+        if self.endpoint is not None:
+            record["endpoint"] = self.endpoint.to_json()
+        if self.style != "plain":
+            record["style"] = self.style
         return record
 
     @classmethod
@@ -130,7 +186,8 @@ class Artefact:
             raise ArtefactError(
                 f"artefact format {record.get('format')!r} is not {FORMAT}: use the instructerc that wrote it"
             )
-        shown = record.get("demonstrations")
+        shown, merged = record.get("demonstrations"), record.get("merged")
+        endpoint = record.get("endpoint")
         try:
             return cls(
                 backbone=record["backbone"]["name"],
@@ -144,18 +201,23 @@ class Artefact:
                 precision=record["precision"],
                 tasks=tuple(record.get("tasks", ("recognition",))),
                 demonstrations=None if shown is None else DemonstrationSource(**shown),
+                quantization=record.get("quantization", "none"),
+                merged=None if merged is None else Merged.from_json(merged),
+                endpoint=None if endpoint is None else EndpointSettings.from_json(endpoint),
+                style=record.get("style", "plain"),
             )
         except (KeyError, TypeError, AttributeError, UsageError) as error:
             raise ArtefactError(f"is incomplete ({error}): copy it again, or train again") from None
 
 
 def save_artefact(
-    artefact: Artefact, backbone: Backbone, folder: Path, *, demonstrator: Demonstrator | None = None
+    artefact: Artefact, backbone: Backbone | None, folder: Path, *, demonstrator: Demonstrator | None = None
 ) -> None:
     """Writes a trained model. `artefact.json` comes last: a folder that has it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).unlink(missing_ok=True)
     if artefact.adapter is not None:
+        assert backbone is not None
         save_trained(backbone, folder)
     if demonstrator is not None:
         save_pool(demonstrator.pool, folder / POOL)
@@ -193,21 +255,40 @@ def load_artefact(
     Raises:
         ArtefactError: There is none, or it is damaged.
         BackboneError: The backbone that it was trained on cannot be loaded.
+        UsageError: A server elsewhere runs the model.
     """
     artefact, place = read_artefact(folder)
+    require_own(artefact, folder)
     backbone = load_backbone(
-        artefact.backbone,
+        str(place) if artefact.backbone == HERE else artefact.backbone,
         revision=artefact.revision,
         dtype=artefact.training_dtype,
         precision=artefact.precision,
         device=device,
         attention=attention,
+        quantization=artefact.quantization,
+        style=artefact.style,
     )
     if artefact.adapter is not None:
         attach(backbone, artefact.adapter)
         load_trained(backbone, place)
-        backbone.model.to(backbone.device).eval()
+        if artefact.quantization == "none":  # quantised layers stay where they are, and adapters are put beside them
+            backbone.model.to(backbone.device)
+        backbone.model.eval()
     return artefact, backbone, model_hash(artefact, place)
+
+
+def require_own(artefact: Artefact, folder: Path) -> None:
+    """Sees to it that a model runs here.
+
+    Raises:
+        UsageError: A server runs it.
+    """
+    if artefact.endpoint is not None:
+        raise UsageError(
+            f"{folder}: asked model {artefact.endpoint.model!r} of a server and holds none itself: use "
+            "EndpointRecognizer.from_pretrained (docs/endpoints.md)"
+        )
 
 
 def load_demonstrator(artefact: Artefact, folder: Path, *, allow_oracle: bool = False) -> Demonstrator | None:

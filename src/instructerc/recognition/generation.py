@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from instructerc.backbones.backbone import Backbone
@@ -40,18 +41,26 @@ class GreedyGeneration:
             batch = [examples[position] for position in positions]
             ids, mask = pad_left([example.prompt for example in batch], tokenizer.pad_token_id, backbone.device)
             longest = max(len(answer) for example in batch for answer in example.answers)
+            # What ends the answers of a chat model is its template's own token; the end token stops it all the same.
+            ends = {answer[-1] for example in batch for answer in example.answers} - {tokenizer.eos_token_id}
             settings = GenerationConfig(
                 do_sample=False,
                 num_beams=1,
                 max_new_tokens=longest + self.extra_tokens,
-                eos_token_id=tokenizer.eos_token_id,
+                eos_token_id=[tokenizer.eos_token_id, *sorted(ends)],
                 pad_token_id=tokenizer.pad_token_id,
             )
             with torch.inference_mode(), backbone.computing():
                 output = backbone.model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)
-            texts = tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
+            written = [_until(row, ends) for row in output[:, ids.shape[1] :].tolist()]
+            texts = tokenizer.batch_decode(written, skip_special_tokens=True)
             for position, text in zip(positions, texts, strict=True):
                 answers[position] = text.strip()
             if progress:
                 progress(len(positions))
         return answers
+
+
+def _until(tokens: Sequence[int], ends: Container[int]) -> list[int]:
+    """What stands before the first token of a template that ends an answer: it need not be flagged as special."""
+    return list(itertools.takewhile(lambda token: token not in ends, tokens))

@@ -5,31 +5,77 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, Protocol, get_args
 
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.batching import Batching, use_trees
+from instructerc.backbones.batching import Batching, logger, use_trees
 from instructerc.backbones.loading import Attention
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
+from instructerc.backbones.unknown import unknown_notice
 from instructerc.conversation import Conversation
 from instructerc.demonstrations.demonstrator import Demonstrator
 from instructerc.errors import UsageError
 from instructerc.prompts.example import Example, Task
 from instructerc.prompts.spec import PromptSpec
 from instructerc.recognition.answers import read_answer
-from instructerc.recognition.artefact import Mode, load_artefact, load_demonstrator, read_artefact
+from instructerc.recognition.artefact import (
+    HERE,
+    Artefact,
+    Mode,
+    load_artefact,
+    load_demonstrator,
+    model_hash,
+    read_artefact,
+    require_own,
+)
 from instructerc.recognition.cached_scoring import CachedScoring
 from instructerc.recognition.generation import GreedyGeneration
 from instructerc.recognition.predictions import TurnPrediction
+from instructerc.recognition.publishing import find_model
 from instructerc.recognition.scoring import PaddedScoring, Progress, probabilities
 from instructerc.recognition.session import RecognitionSession, begun
 from instructerc.recognition.tree_scoring import TreeScoring
+
+Engine = Literal["transformers", "vllm"]
+"""What runs a model: the library that trains it, or vLLM, faster on a GPU."""
 
 CHUNK = 512
 """Examples that are encoded and sorted by length at once: bounds memory, keeps padding low."""
 
 CHUNK_TOKENS = 2**21
 """Tokens that they may have, each prompt counted once an answer: some 40 bytes each, less than 100 MiB."""
+
+
+class Recognizer(Protocol):
+    """What a run needs of a recogniser, wherever its model runs.
+
+    Attributes:
+        model_hash: Names the model in every prediction.
+    """
+
+    model_hash: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions that it can name."""
+
+    def recognize_all(
+        self, conversations: Iterable[Conversation], *, progress: Progress | None = None
+    ) -> Iterator[tuple[TurnPrediction, ...]]:
+        """The predictions of each conversation, in order, as they come."""
+
+    def answer(self, examples: Sequence[Example], *, progress: Progress | None = None) -> list[TurnPrediction]:
+        """Answers examples, whoever wrote their prompts."""
+
+
+class ServingEngine(Protocol):
+    """What computes instead of the backbone: `VllmEngine`."""
+
+    def score(self, examples: Sequence[EncodedExample], *, progress: Progress | None = None) -> list[list[float]]:
+        """The log-likelihood of every answer of every example, in order."""
+
+    def generate(self, examples: Sequence[EncodedExample], *, progress: Progress | None = None) -> list[str]:
+        """The answer to every example, in order."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +92,8 @@ class EmotionRecognizer:
         model_hash: Names the model in every prediction.
         demonstrator: Finds the demonstrations of a prompt that shows some.
         tasks: What the model learned; empty for a backbone as it came, which may be asked anything.
+        engine: What computes instead of the backbone, which then needs no weights; None where nothing does.
+        warns: Whether it logs a warning, once, where the backbone does not know the words that it is to read.
 
     Example:
         ```python
@@ -64,12 +112,16 @@ class EmotionRecognizer:
     model_hash: str = ""
     demonstrator: Demonstrator | None = None
     tasks: tuple[Task, ...] = ()
+    engine: ServingEngine | None = None
+    warns: bool = True
     _encoder: PromptEncoder = field(init=False, repr=False)
     _prompt_hash: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise UsageError(f"recognition.mode is {self.mode!r}: choose one of {', '.join(get_args(Mode))}")
+        if self.engine is not None:
+            self.batching = "padded"  # it shares what prompts have in common by itself
         self._encoder = PromptEncoder.of(self.backbone, self.prompt, self.max_length)
         self._prompt_hash = self.prompt.hash
 
@@ -84,25 +136,38 @@ class EmotionRecognizer:
         device: str | None = None,
         attention: Attention = "auto",
         allow_oracle: bool = False,
+        engine: Engine = "transformers",
+        revision: str | None = None,
     ) -> EmotionRecognizer:
         """Loads what a training has written.
 
         Args:
-            folder: A run folder, or the folder of a trained model.
+            folder: A run folder, the folder of a trained or merged model, or the id of one on a model hub.
             mode: How to recognise; by default as the training evaluated.
             batch_size: Prompts that go through the model at once.
             batching: Whether tokens that prompts share are computed once.
             device: Where to compute; by default the first accelerator, else the CPU.
             attention: How attention is computed; a model is not tied to what it was trained with.
             allow_oracle: Whether demonstrations may be chosen by the right answers, as an upper bound is measured.
+            engine: What runs the model. `vllm` needs an untrained or a merged one, batches by its own rules, and takes
+                neither `batch_size` nor `batching`, `device` nor `attention`.
+            revision: Commit, tag or branch of a model on a hub.
 
         Raises:
+            AssetError: There is no such folder, and the hub has no such model, or may not be asked.
             ArtefactError: The folder holds no trained model, or a damaged one, or lacks the pool of demonstrations.
             BackboneError: Its backbone cannot be loaded.
             UsageError: Demonstrations are chosen by the right answers, or sentence-transformers is missing.
         """
-        demonstrator = load_demonstrator(*read_artefact(Path(folder)), allow_oracle=allow_oracle)
-        artefact, backbone, model_hash = load_artefact(Path(folder), device=device, attention=attention)
+        place = find_model(folder, revision=revision)
+        demonstrator = load_demonstrator(*read_artefact(place), allow_oracle=allow_oracle)
+        if engine not in get_args(Engine):
+            raise UsageError(f"recognition.engine is {engine!r}: choose one of {', '.join(get_args(Engine))}")
+        serving: ServingEngine | None = None
+        if engine == "vllm":
+            artefact, backbone, name, serving = _load_into_vllm(place)
+        else:
+            artefact, backbone, name = load_artefact(place, device=device, attention=attention)
         return cls(
             backbone=backbone,
             prompt=artefact.prompt,
@@ -110,9 +175,10 @@ class EmotionRecognizer:
             batch_size=batch_size,
             batching=batching,
             max_length=artefact.max_length,
-            model_hash=model_hash,
+            model_hash=name,
             demonstrator=demonstrator,
-            tasks=() if artefact.adapter is None else artefact.tasks,
+            tasks=artefact.tasks if artefact.trained else (),
+            engine=serving,
         )
 
     @property
@@ -201,12 +267,19 @@ class EmotionRecognizer:
     def _recognize_chunk(
         self, conversations: Sequence[Conversation], progress: Progress | None
     ) -> Iterator[tuple[TurnPrediction, ...]]:
+        self.look_for_unknown([utterance.text for chat in conversations for utterance in chat.utterances])
         rows = self._answer_slices(self._examples(conversations), progress)
         for conversation in conversations:
             yield tuple(
                 replace(next(rows), speaker=utterance.speaker, text=utterance.text)
                 for utterance in conversation.utterances
             )
+
+    def look_for_unknown(self, texts: Sequence[str]) -> None:
+        """Warns, once, where more than 5 % of the tokens of some texts are unknown to the backbone."""
+        if self.warns and (notice := unknown_notice(self.backbone, texts)) is not None:
+            self.warns = False
+            logger.warning("%s", notice)
 
     def _examples(self, conversations: Sequence[Conversation]) -> Iterator[Example]:
         if self.demonstrator is None:
@@ -265,7 +338,10 @@ class EmotionRecognizer:
         """As `answer`, for examples that are encoded already; `scoring` takes the place of what `batching` says."""
         if self.mode == "generate":
             return self._generated(examples, encoded, progress)
-        scores = (scoring or self._scoring()).score(self.backbone, encoded, progress=progress)
+        if self.engine is not None:
+            scores = self.engine.score(encoded, progress=progress)
+        else:
+            scores = (scoring or self._scoring()).score(self.backbone, encoded, progress=progress)
         return [self._scored(example, ids, row) for example, ids, row in zip(examples, encoded, scores, strict=True)]
 
     def _scoring(self) -> TreeScoring | PaddedScoring:
@@ -279,7 +355,10 @@ class EmotionRecognizer:
     def _generated(
         self, examples: Sequence[Example], encoded: Sequence[EncodedExample], progress: Progress | None
     ) -> list[TurnPrediction]:
-        answers = GreedyGeneration(batch_size=self.batch_size).generate(self.backbone, encoded, progress=progress)
+        if self.engine is not None:
+            answers = self.engine.generate(encoded, progress=progress)
+        else:
+            answers = GreedyGeneration(batch_size=self.batch_size).generate(self.backbone, encoded, progress=progress)
         rows = []
         for example, ids, answer in zip(examples, encoded, answers, strict=True):
             verdict = read_answer(answer, example.candidates)
@@ -308,3 +387,29 @@ class EmotionRecognizer:
             model=self.model_hash,
             prompt=self._prompt_hash,
         )
+
+
+def _load_into_vllm(folder: Path) -> tuple[Artefact, Backbone, str, ServingEngine]:
+    """An untrained or merged model in vLLM: artefact, backbone without weights, hash, engine.
+
+    Raises:
+        UsageError: The model has an adapter, or vLLM is not installed.
+    """
+    from instructerc.recognition.vllm_engine import load_vllm
+
+    artefact, place = read_artefact(folder)
+    require_own(artefact, folder)
+    if artefact.adapter is not None:
+        raise UsageError(
+            f"{folder}: this model is an adapter beside its backbone, and vLLM reads whole models: merge the two "
+            "first (instructerc merge), and give the folder of the merged model"
+        )
+    backbone, engine = load_vllm(
+        str(place) if artefact.backbone == HERE else artefact.backbone,
+        revision=artefact.revision,
+        dtype=artefact.training_dtype,
+        quantization=artefact.quantization,
+        style=artefact.style,
+        max_length=artefact.max_length,
+    )
+    return artefact, backbone, model_hash(artefact, place), engine

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from instructerc.recognition.recognizer import EmotionRecognizer
 
 
+LOOK_BACK = 20
+"""Turns that are looked at for words that the backbone does not know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStatistics:
     """What a session has computed. The labels, the same few tokens each turn, are not counted.
@@ -128,6 +132,7 @@ class RecognitionSession:
         """
         conversation = self._with(speaker, text)
         turn = len(conversation) - 1
+        self._recognizer.look_for_unknown([utterance.text for utterance in conversation.utterances[-LOOK_BACK:]])
         finder = self._recognizer.demonstrator
         shown = None if finder is None else finder.for_turn(conversation, turn)
         example = self._recognizer.prompt.example(conversation, turn, demonstrations=shown)

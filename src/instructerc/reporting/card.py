@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from instructerc.corpora.catalog import SOURCES
+from instructerc.recognition.publishing import hub_id
+from instructerc.reporting.card_header import header_fields, render_header, split_header
 from instructerc.reporting.figures import interval_text, marked, percent
 from instructerc.reporting.markdown import class_table, escape
 from instructerc.reporting.report import Report
@@ -17,7 +19,7 @@ _USE = """\
 ```python
 from instructerc import Conversation, EmotionRecognizer, Utterance
 
-recognizer = EmotionRecognizer.from_pretrained("this folder")
+recognizer = EmotionRecognizer.from_pretrained("this folder")  # or the id of this repository on the hub
 conversation = Conversation("call-1", (Utterance("Ada", "Where is my parcel?"), Utterance("Bo", "It was lost.")))
 for turn in recognizer.recognize(conversation):
     print(turn.speaker, turn.emotion, turn.probabilities)
@@ -53,7 +55,7 @@ _DEMONSTRATIONS = "Demonstrations"
 
 
 def model_card(report: Report, artefact: Mapping[str, Any], *, ready_made: bool = False) -> str:
-    """A model card in Markdown; every text of users is escaped.
+    """A model card in Markdown, behind the header that model hubs read; every text of users is escaped.
 
     Args:
         report: The run's report.
@@ -65,7 +67,8 @@ def model_card(report: Report, artefact: Mapping[str, Any], *, ready_made: bool 
     figure = marked(percent(report.main.weighted_f1), map(escape, report.marks))
     interval = f", {interval_text(report.main_interval)}" if report.main_interval else ""
     classes = "\n".join(class_table(report.main))
-    return f"""# {escape(report.title)}
+    return f"""{render_header(header_fields(artefact, report))}
+# {escape(report.title)}
 
 Emotion recognition in conversation by the InstructERC method: reads a conversation, names the emotion of each turn.
 
@@ -83,6 +86,56 @@ It knows the labels above and nothing else, and {_learned(artefact, corpus)}. Fi
 conversations will be lower; measure them on labelled turns of your own before you rely on it. A prediction is a guess
 about words, not knowledge of what a person feels.
 {"" if ready_made else _prompt(artefact)}"""
+
+
+def merged_card(card: str | None, artefact: Mapping[str, Any], *, compared: str = "", plain: bool = True) -> str:
+    """The card of a merged model: that of the model it was made from, with what merging changed.
+
+    Args:
+        card: The card of the trained model; None where there is none any more.
+        artefact: `Artefact.to_json` of the merged model.
+        compared: What a comparison of the two found, a sentence.
+        plain: Whether transformers alone can load it.
+    """
+    fields, body = split_header(card) if card is not None else ({}, _bare(artefact))
+    # What a person wrote into the header stays; what merging changes does not.
+    made = header_fields(artefact)
+    changed: dict[str, Any] = {name: made[name] for name in ("tags", "base_model_relation") if name in made}
+    return (
+        render_header({**made, **fields, **changed})
+        + "\n"
+        + _with_section(body.lstrip("\n"), _merging(artefact, compared, plain=plain))
+    )
+
+
+def _bare(artefact: Mapping[str, Any]) -> str:
+    labels = ", ".join(map(escape, artefact["prompt"]["labels"]))
+    return f"# Emotion recognition in conversation\n\n- Labels: {labels}\n\n{_USE}{_prompt(artefact)}"
+
+
+def _merging(artefact: Mapping[str, Any], compared: str, *, plain: bool) -> str:
+    merged = artefact["merged"]
+    name = hub_id(merged["backbone"]) or merged["backbone"]
+    adapter, quantization = merged["adapter"], merged["quantization"]
+    learned = "all parameters" if adapter["method"] == "all" else _low_rank(adapter, quantization)
+    exact = "" if quantization == "none" else " The quantised weights were unpacked, not loaded anew."
+    loaded = (
+        "`AutoModelForCausalLM.from_pretrained` takes it; the prompts that it was trained with come from"
+        if plain
+        else "Its architecture and the prompts that it was trained with come from"
+    )
+    return f"""## Merged
+
+This folder is a whole checkpoint in {artefact["dtype"]}: the weights of {escape(name)} with what was trained of them
+({learned}).{exact} {loaded} `instructerc`. {compared}
+
+"""
+
+
+def _with_section(body: str, section: str) -> str:
+    """A section put in front of the second heading, or at the end of a text without one."""
+    before, heading, after = body.partition("\n## ")
+    return f"{before}\n{section}## {after}" if heading else f"{before.rstrip()}\n\n{section}"
 
 
 def _corpus(report: Report, artefact: Mapping[str, Any]) -> tuple[str, str]:
@@ -108,7 +161,14 @@ def _trained(artefact: Mapping[str, Any], shown: Mapping[str, Any] | None) -> st
         return f"not trained: {'zero-shot' if shown is None else 'few-shot'}"
     if adapter["method"] == "all":
         return "trained: all parameters"
-    return f"trained: LoRA, rank {adapter['rank']}, alpha {adapter['alpha']}"
+    return f"trained: {_low_rank(adapter, artefact.get('quantization', 'none'))}"
+
+
+def _low_rank(adapter: Mapping[str, Any], quantization: str) -> str:
+    kind = "DoRA" if adapter.get("dora") else "LoRA"
+    targets = f", of {escape(', '.join(adapter['targets']))}" if adapter.get("targets") else ""
+    beside = "" if quantization == "none" else f", beside {quantization.removesuffix('bit')}-bit weights"
+    return f"{kind}, rank {adapter['rank']}, alpha {adapter['alpha']}{targets}{beside}"
 
 
 def _learned(artefact: Mapping[str, Any], corpus: str) -> str:

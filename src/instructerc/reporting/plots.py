@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from instructerc.evaluation import Scores
 from instructerc.reporting.figures import OUTSIDE, validation_title
+from instructerc.reporting.fonts import png
 from instructerc.reporting.report import Curves
 
 if TYPE_CHECKING:
@@ -169,7 +169,4 @@ def _figure(width: float, height: float, theme: Theme) -> Iterator[tuple[Figure,
 
 
 def _save(figure: Any, image: io.BytesIO) -> None:
-    with warnings.catch_warnings():
-        # A label in a script that the bundled font lacks is drawn as boxes; the tables beside it spell it.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
-        figure.savefig(image, format="png", dpi=150)
+    image.write(png(figure, dpi=150))

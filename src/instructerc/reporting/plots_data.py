@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 from instructerc.corpora.statistics import CorpusStatistics, Distribution
+from instructerc.reporting.fonts import png
 
 _SPLIT_COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 _HATCHES = {"train": "", "validation": "//", "test": ".."}
@@ -39,9 +39,7 @@ def plot_statistics(statistics: CorpusStatistics, path: Path) -> Path:
     _draw_lengths(figure.add_subplot(grid[0, 1]), statistics, "turns", "turns per conversation")
     _draw_lengths(figure.add_subplot(grid[1, 1]), statistics, "words", "words per utterance")
     figure.suptitle(_plain(statistics.corpus))
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=120)
-    return write_atomically(path, stream.getvalue())
+    return write_atomically(path, png(figure, dpi=120))
 
 
 def _draw_labels(axes: Any, statistics: CorpusStatistics) -> None:
