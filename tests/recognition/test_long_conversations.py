@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.plain_text import TextEncoder
+from instructerc.backbones.plain_text import ALONE, Joint, TextEncoder
 from instructerc.conversation import Conversation, Utterance
 from instructerc.prompts import PromptSpec, Window
 from instructerc.prompts.wording import CompactWording, Turn
@@ -36,8 +36,8 @@ def work(llama: Backbone, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         done["turns"] += 1
         return line(wording, turn)
 
-    def counted_encode(encoder: TextEncoder, text: str) -> list[int]:
-        ids = encode(encoder, text)
+    def counted_encode(encoder: TextEncoder, text: str, joint: Joint = ALONE) -> list[int]:
+        ids = encode(encoder, text, joint)
         done["encoded"] += len(ids)
         return ids
 

@@ -30,7 +30,8 @@ COMMANDS = {
         "Fit simple and discriminative methods on a corpus, and measure them as a run is measured.",
     ),
     "merge": LazyCommand(
-        "instructerc.cli.merge:merge", "Merge what was trained into the weights: a checkpoint that stands alone."
+        "instructerc.cli.merge:merge",
+        "Merge what was trained into the weights: a folder that stands alone, and that other programs load.",
     ),
     "push": LazyCommand("instructerc.cli.push:push", "Upload a trained or merged model with its card to a model hub."),
     "reproduce": LazyCommand(
