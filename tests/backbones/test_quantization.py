@@ -122,6 +122,7 @@ def train(llama_folder: Path, folder: Path, quantization: Quantization, spec: Ad
     return backbone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("quantization", "spec"),
     [

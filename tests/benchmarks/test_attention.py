@@ -12,6 +12,7 @@ from instructerc.assets.embedded import PACKAGE
 Rows = Callable[..., list[dict[str, Any]]]
 
 
+@pytest.mark.slow
 def test_every_way_to_compute_attention_is_held_against_separate_sequences(rows_of: Rows) -> None:
     pytest.importorskip(PACKAGE, reason="the weights of the embedded backbone are not installed")
     rows = rows_of("attention", "--cases", "llama", "--turns", "3", "--rounds", "1", "--precisions", "float32")

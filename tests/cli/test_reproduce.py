@@ -123,6 +123,7 @@ rows:
 """
 
 
+@pytest.mark.slow
 def test_a_table_of_ones_own_is_run_and_failing_cells_are_reported(tmp_path: Path) -> None:
     write_corpus(tmp_path / "corpus")
     llama = tiny_llama(tmp_path / "llama")

@@ -164,6 +164,7 @@ def test_letters_find_what_a_dash_or_a_blank_hides(real: dict[str, Corpus]) -> N
     assert {name: len(ids) for name, ids in report.leaking(2).items()} == {"meld": 44, "emorynlp": 73}
 
 
+@pytest.mark.slow
 def test_dailydialog_holds_conversations_twice(real: dict[str, Corpus]) -> None:
     report = find_leaks([real["dailydialog"]])
     assert {item.split: len(item.duplicates) for item in report.overlaps} == {"validation": 124, "test": 150}

@@ -124,6 +124,7 @@ def test_an_id_without_a_corpus_is_refused() -> None:
         get_mix("totl")
 
 
+@pytest.mark.slow
 def test_real_corpora_are_mixed(shared: Path) -> None:
     corpora = [load_corpus(name, folder=shared / "data" / name) for name in ("meld", "emorynlp", "dailydialog")]
     mixture = mix_corpora(corpora, mapping=FEELING_WHEEL, fraction=1 / 64)

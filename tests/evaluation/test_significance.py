@@ -33,6 +33,7 @@ def _brute_force(golds: list[str], answers: list[str], groups: list[int], sample
     return np.array(figures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 10])
 def test_the_interval_is_that_of_resampling_by_hand(size: int) -> None:
     golds, answers = _noisy(300, 0.5, seed=1)

@@ -28,6 +28,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setitem(BASELINES, name, method)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small")
 def test_every_baseline_stands_in_the_reports_of_a_mixture(llama_folder: Path, tmp_path: Path) -> None:
     folders = [write_corpus(tmp_path / name) for name in ("first", "second")]

@@ -93,6 +93,7 @@ def test_an_oracle_is_measured_with_a_mark_and_never_used(
         EmotionRecognizer.from_pretrained(result.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "demonstrations",
     [

@@ -116,6 +116,7 @@ def test_a_fraction_of_one_corpus_is_nested(corpus_folder: Path, llama_folder: P
     assert len(turns(0.25)) == 12
 
 
+@pytest.mark.slow
 def test_rare_labels_count_more_where_the_recipe_says_so(
     corpus_folder: Path, llama_folder: Path, tmp_path: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_name_of_ones_own_for_files_that_are_called_alike(mixed: dict[str, Any
     assert data.mixture.sources == ("first", "second")
 
 
+@pytest.mark.slow
 def test_a_source_without_labels_to_measure_is_named(mixed: dict[str, Any], tmp_path: Path) -> None:
     bare = second()
     test = tuple(

@@ -107,6 +107,7 @@ def fresh_process(code: str, cwd: Path) -> str:
     return ran.stdout
 
 
+@pytest.mark.slow
 def test_the_code_of_the_model_card_predicts_in_a_fresh_process(finished: RunResult, tmp_path: Path) -> None:
     card = (finished.folder / "model" / "README.md").read_text(encoding="utf-8")
     code = card.partition("```python\n")[2].partition("```")[0]
@@ -114,6 +115,7 @@ def test_the_code_of_the_model_card_predicts_in_a_fresh_process(finished: RunRes
     assert [line.split()[0] for line in output.splitlines()] == ["Ada", "Bo"]
 
 
+@pytest.mark.slow
 def test_a_fresh_process_predicts_the_same_from_the_folder_alone(finished: RunResult, tmp_path: Path) -> None:
     recognizer = EmotionRecognizer.from_pretrained(finished.folder, device="cpu")
     expected = [row.to_json() for row in recognizer.recognize(tiny_conversation())]
@@ -268,6 +270,7 @@ def test_prompt_files_work_end_to_end(llama_folder: Path, tmp_path: Path) -> Non
     assert read_artefact(result.folder)[0].prompt.labels == tuple(dict.fromkeys(report.main.labels))
 
 
+@pytest.mark.slow
 def test_prompt_files_learn_what_the_corpus_teaches(finished: RunResult, llama_folder: Path, tmp_path: Path) -> None:
     given = ready_made(tmp_path / "files", llama_folder)
     given["data"]["labels"] = list(TINY_LABELS)
@@ -276,6 +279,7 @@ def test_prompt_files_learn_what_the_corpus_teaches(finished: RunResult, llama_f
     assert [row.gold for row in read_predictions(prompts.folder / "predictions.jsonl")] == [row.gold for row in rows]
 
 
+@pytest.mark.slow
 def test_a_torn_file_of_prompt_predictions_is_written_anew(llama_folder: Path, tmp_path: Path) -> None:
     resolved = recipe(tmp_path, ready_made(tmp_path / "files", llama_folder), "training.epochs=1")
     path = run_recipe(resolved).folder / "predictions.jsonl"
@@ -315,6 +319,7 @@ def test_prompts_that_lost_their_beginning_are_counted(llama_folder: Path, tmp_p
     assert 0 < int(lost[1][0]) <= 24 < int(lost[0][0]) <= 48
 
 
+@pytest.mark.slow
 def test_every_seed_has_its_own_run(llama_folder: Path, corpus_folder: Path, tmp_path: Path) -> None:
     resolved = recipe(tmp_path, values(corpus_folder, llama_folder), "training.epochs=1", "adapter.method=lora")
     runs = [run_recipe(with_seed(resolved, seed)) for seed in (1, 2)]

@@ -54,6 +54,7 @@ class KillAtStep(Log):
             raise Killed
 
 
+@pytest.mark.slow
 def test_a_stage_begins_with_the_weights_of_the_one_before(
     corpus_folder: Path, llama_folder: Path, tmp_path: Path
 ) -> None:
@@ -82,12 +83,13 @@ def test_a_stage_begins_with_the_weights_of_the_one_before(
     assert differ[0] != differ[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "at",
     [
-        pytest.param(3, id="first stage", marks=pytest.mark.slow),
+        pytest.param(3, id="first stage"),
         pytest.param(7, id="second stage"),
-        pytest.param(15, id="second epoch of it", marks=pytest.mark.slow),
+        pytest.param(15, id="second epoch of it"),
     ],
 )
 def test_a_killed_run_ends_with_the_same_weights(
@@ -106,6 +108,7 @@ def test_a_killed_run_ends_with_the_same_weights(
     assert resumed.report.stages == whole.report.stages
 
 
+@pytest.mark.slow
 def test_a_damaged_record_of_a_stage_is_named(corpus_folder: Path, llama_folder: Path, tmp_path: Path) -> None:
     resolved = staged(tmp_path, corpus_folder, llama_folder, TWO)
     result = run_recipe(resolved)

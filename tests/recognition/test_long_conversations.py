@@ -51,6 +51,7 @@ def work(llama: Backbone, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     hook.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [Window(), Window(size=None, stride=12)], ids=repr)
 def test_2000_turns_take_twice_the_work_of_1000(llama: Backbone, work: dict[str, int], window: Window) -> None:
     spec = PromptSpec(labels=TINY_LABELS, wording="compact", window=window)

@@ -123,6 +123,7 @@ def shared_llama(llama_folder: Path) -> Backbone:
     return load(llama_folder)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     turns=st.lists(st.tuples(speakers, texts), min_size=1, max_size=10),

@@ -46,6 +46,7 @@ def test_progress_counts_every_example_once(tmp_path: Path) -> None:
     assert sum(told) == len(examples)
 
 
+@pytest.mark.slow
 def test_a_row_is_let_go_once_it_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths of all rows take as much as every prompt once a label: nobody reads them again."""
     held: list[weakref.ref[Any]] = []

@@ -109,6 +109,7 @@ ENDS = ((1, 5, 6, 20), (1, 5, 6, 21), (1, 5, 6, 21, 22), *((1, 5, 6, 20, *rest) 
 """What is read under the common prompt: answers without their end, and the longer prompt with its own."""
 
 
+@pytest.mark.slow
 def test_with_dropout_trees_learn_the_same_on_average(tmp_path: Path) -> None:
     """A shared token has one dropout mask for all its paths: equal in expectation, not draw by draw."""
     backbone = load(tiny_family("llama", tmp_path))

@@ -122,7 +122,7 @@ def _backend(model: SentencePieceModel, *, written_as: Sequence[tuple[str, str]]
     if model.charsmap:
         steps.append(normalizers.Precompiled(model.charsmap))
     if model.squeeze_spaces:
-        steps += [normalizers.Replace(Regex(" +"), " "), normalizers.Strip()]
+        steps += [normalizers.Replace(Regex(" +"), " "), normalizers.Replace(Regex("^ +| +$"), "")]
     if model.dummy_prefix:
         steps.append(normalizers.Prepend(WORD_START))
     steps.append(normalizers.Replace(" ", WORD_START))
