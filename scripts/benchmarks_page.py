@@ -121,6 +121,19 @@ SECTIONS = (
         "python benchmarks/backbone_memory.py --json benchmarks/results/backbone-memory.json",
     ),
     Section(
+        "chatglm-parity",
+        "ChatGLM and ChatGLM2",
+        "Largest differences of logits, losses and generated steps from reference values of the original "
+        "implementations, on tiny random models of both architectures.",
+        "python benchmarks/chatglm_parity.py --json benchmarks/results/chatglm-parity.json",
+    ),
+    Section(
+        "gpu-vllm",
+        "vLLM",
+        "The labels of vLLM and of transformers on the same turns, and turns a second of both; needs a GPU.",
+        "python benchmarks/gpu_vllm.py --json benchmarks/results/gpu-vllm.json",
+    ),
+    Section(
         "gpu-trees",
         "On a GPU",
         "Random Llamas, forward and backward, by FlexAttention, by SDPA with a boolean mask, and in padded batches.",

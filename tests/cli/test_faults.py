@@ -107,7 +107,9 @@ def test_a_pipe_that_is_closed_for_real_leaves_no_warning() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals and pipes of POSIX")
 def test_ctrl_c_for_real_leaves_no_traceback() -> None:
     code = (
-        "import time\nimport instructerc.cli as cli\nimport instructerc.cli.data.ls as ls\n"
+        # Where the tests run in the background, a shell has them ignore the signal, and their children with them.
+        "import signal\nimport time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import instructerc.cli as cli\nimport instructerc.cli.data.ls as ls\n"
         "def listing():\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "ls.list_corpora = listing\ncli.main()\n"
     )
