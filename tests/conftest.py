@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,18 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("INSTRUCTERC_HOME", str(tmp_path_factory.getbasetemp() / "home"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("INSTRUCTERC_OFFLINE", raising=False)
+
+
+_FROZEN: list[int] = [0]
+
+
+def pytest_runtest_setup() -> None:
+    """Takes the modules of torch and transformers out of what the garbage collector walks.
+
+    A run collects garbage where a stage ends, to free the trained model; with half a million objects of libraries in
+    the heap each such walk takes a third of a second, and thousands of tests do it.
+    """
+    if len(sys.modules) > _FROZEN[0] + 300:
+        gc.collect()
+        gc.freeze()
+        _FROZEN[0] = len(sys.modules)

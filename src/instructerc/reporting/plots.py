@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from instructerc.evaluation import Scores
@@ -69,6 +70,7 @@ def confusion_png(scores: Scores, *, theme: Theme = LIGHT) -> bytes:
     return image.getvalue()
 
 
+@lru_cache(maxsize=8)  # the page and the file beside it show the same picture, and drawing takes half a second
 def curves_png(curves: Curves, *, theme: Theme = LIGHT) -> bytes:
     """Training loss by step, and the validation figure by epoch.
 
