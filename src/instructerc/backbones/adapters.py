@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,9 @@ def _with_lora(backbone: Backbone, spec: AdapterSpec, targets: tuple[str, ...]) 
         bias="none",
     )
     try:
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():  # peft 0.21 asks transformers 5 by an old name: nothing that a user could mend
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            return get_peft_model(model, config)
     except ValueError as error:
         names = sorted(
             {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if not list(module.children())}
