@@ -9,12 +9,13 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from instructerc.conversation import Conversation, Utterance
 from instructerc.corpora.columns import Columns
-from instructerc.corpora.streaming import load_conversations
+from instructerc.corpora.streaming import SetAside, load_conversations, stream_conversations
 from instructerc.errors import InvalidRowsError, UnknownNameError, UnreadableFileError
 from instructerc.labels import EKMAN
 
@@ -137,3 +138,61 @@ def test_json_lines_take_the_memory_of_one_conversation(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert count == 100
     assert peak < 2_000_000 < path.stat().st_size
+
+
+def sorted_out(path: Path | str, **arguments: Any) -> tuple[list[str], list[tuple[str | None, int | None]]]:
+    """Ids of what is read, and conversation and line of what is set aside."""
+    items = list(stream_conversations(path, **arguments))
+    aside = [item for item in items if isinstance(item, SetAside)]
+    return (
+        [item.id for item in items if isinstance(item, Conversation)],
+        [(item.conversation, item.problem.line) for item in aside],
+    )
+
+
+def test_a_malformed_line_is_set_aside_and_the_rest_goes_on(tmp_path: Path, pipe: Pipe) -> None:
+    lines = LINE + '{"id": "b", "utter\n' + LINE.replace('"a"', '"c"') + LINE
+    (tmp_path / "own.jsonl").write_text(lines, encoding="utf-8")
+    pipe(lines.encode())
+    for path in (tmp_path / "own.jsonl", "-"):
+        assert sorted_out(path) == (["a", "c"], [(None, 2), (None, 4)])  # line 4: its id stands in line 1 already
+
+
+TABLE = "conversation,turn,speaker,text\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "read", "aside"),
+    [
+        ("a,0,Ann,Hi\na,x,Bob,Hi\nb,0,Ann,Hi\n", ["b"], [(None, 3), ("a", 2)]),
+        ("a,0,Ann,Hi\na,0,Bob,Hi\nb,0,Ann,Hi\n", ["b"], [(None, 3), ("a", 2)]),
+        # Whose row the third is nobody can say: it may be b's first one.
+        ("a,0,Ann,Hi\na,1,Bob\nb,0,Ann,Hi\nc,0,Ann,Hi\n", ["c"], [(None, 3), ("a", 2), ("b", 4)]),
+        (",0,Ann,Hi\na,0,Ann,Hi\nb,0,Ann,Hi\n", ["b"], [(None, 2), ("a", 3)]),
+    ],
+    ids=["no number", "twice", "too few cells", "nobody's"],
+)
+def test_a_conversation_of_a_table_is_whole_or_set_aside(
+    tmp_path: Path, rows: str, read: list[str], aside: list[tuple[str | None, int]]
+) -> None:
+    (tmp_path / "own.csv").write_text(TABLE + rows, encoding="utf-8")
+    assert sorted_out(tmp_path / "own.csv") == (read, aside)
+
+
+def test_splits_are_nothing_to_whoever_recognises(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text(
+        "conversation,turn,speaker,text,split\na,0,Ann,Hi,train\na,1,Bob,Hi,nonsense\n", encoding="utf-8"
+    )
+    assert sorted_out(tmp_path / "own.csv") == (["a"], [])
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "1.jsonl").write_text(LINE, encoding="utf-8")
+    (tmp_path / "2.jsonl").write_bytes(b"PK\x03\x04")
+    (tmp_path / "3.jsonl").write_text(LINE + LINE.replace('"a"', '"b"'), encoding="utf-8")
+    assert sorted_out(tmp_path) == (["a", "b"], [(None, None), ("a", 1)])
+
+
+def test_a_path_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="no such file"):
+        list(stream_conversations(tmp_path / "missing.jsonl"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from instructerc.assets.cache import cache_directory, offline, offline_switch
 from instructerc.assets.checksum import sha256_of, verify
 from instructerc.assets.download import DEFAULT_RETRY, Asset, Progress, Retry, download, ignore_progress
-from instructerc.assets.writing import json_bytes, write_atomically
+from instructerc.assets.writing import json_bytes, replacing, write_atomically
 
 __all__ = [
     "DEFAULT_RETRY",
@@ -23,6 +23,7 @@ __all__ = [
     "json_bytes",
     "offline",
     "offline_switch",
+    "replacing",
     "sha256_of",
     "verify",
     "write_atomically",

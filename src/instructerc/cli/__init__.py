@@ -18,8 +18,12 @@ COMMANDS = {
     "run": LazyCommand(
         "instructerc.cli.run:run", "Train, choose an epoch on validation, evaluate and report, as a recipe says."
     ),
+    "predict": LazyCommand("instructerc.cli.predict:predict", "Name the emotion of every turn of your conversations."),
     "evaluate": LazyCommand(
         "instructerc.cli.evaluate:evaluate", "Compute every figure anew from a file of predictions."
+    ),
+    "report": LazyCommand(
+        "instructerc.cli.report:report", "Show predictions to people: a page, a plot, a table, tasks to correct them."
     ),
     "compare": LazyCommand(
         "instructerc.cli.compare:compare",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -85,3 +85,40 @@ def terminal_watcher() -> Iterator[TerminalWatcher]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield TerminalWatcher(progress)
+
+
+@contextlib.contextmanager
+def counting_turns(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar that counts turns, with their rate and the time left; ends with the block.
+
+    Args:
+        what: What is being done.
+        total: Turns in all; None where that is not known.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=total, rate="")
+
+        def advance(turns: int) -> None:
+            progress.advance(task, turns)
+            speed = progress.tasks[0].speed
+            progress.update(task, rate="" if speed is None else f"{speed:,.0f} turns/s")
+
+        yield advance

@@ -9,6 +9,7 @@
 | srt, vtt | subtitles | .srt, .vtt |
 | chat | JSON document of role/content messages | .json |
 | chat-lines | the same, a conversation a line | .jsonl .ndjson .json |
+| label-studio | export of Label Studio | .json |
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from instructerc.corpora.chat import iterate_chat
 from instructerc.corpora.columns import Columns
 from instructerc.corpora.jsonl import iterate_jsonl
+from instructerc.corpora.label_studio import iterate_label_studio
 from instructerc.corpora.reading import PlacedConversation, Source
 from instructerc.corpora.subtitles import iterate_subtitles
 from instructerc.corpora.table import iterate_table
@@ -48,6 +50,7 @@ READERS: Mapping[str, Reader] = {
     "vtt": lambda source, problems, _columns, _labelled: iterate_subtitles(source, problems),
     "chat": lambda source, problems, _columns, _labelled: iterate_chat(source, problems, lines=False),
     "chat-lines": lambda source, problems, _columns, _labelled: iterate_chat(source, problems, lines=True),
+    "label-studio": lambda source, problems, _columns, _labelled: iterate_label_studio(source, problems),
 }
 """Every format by its name."""
 
@@ -72,6 +75,7 @@ KNOWN_SUFFIXES = (*_BY_SUFFIX, *_JSON_SUFFIXES)
 
 _HEAD_BYTES = 65536
 _JSON_START = re.compile(r"\{|\[\s*[\[{\]]")  # not "[00:01] Ann: …", a transcript
+_LABEL_STUDIO = re.compile(r'"(annotations|predictions)"\s*:\s*\[')
 _SUBTITLE_TIMES = re.compile(r"\d{1,2}:\d{2}[.,]\d{1,3}\s*-->")
 
 
@@ -127,6 +131,8 @@ def detect_content(path: Path, head: bytes) -> str:
 
 
 def _json_format(text: str, *, document: bool) -> str:
+    if text.startswith("[") and _LABEL_STUDIO.search(text):
+        return "label-studio"
     first, _, rest = text.partition("\n")
     alone = not rest.strip()
     try:
@@ -139,11 +145,9 @@ def _json_format(text: str, *, document: bool) -> str:
         return "chat-lines" if keys and keys[0] != "utterances" else "conversations"
     if isinstance(record, dict) and "messages" in record and "utterances" not in record:
         return "chat" if document and alone else "chat-lines"
-    if isinstance(record, dict):
-        return "conversations" if "utterances" in record else "rows"
     if isinstance(record, list):
         return "chat" if document or alone else "chat-lines"
-    return "conversations"
+    return "rows" if isinstance(record, dict) and "utterances" not in record else "conversations"
 
 
 def is_json(text: str | bytes) -> bool:

@@ -86,11 +86,13 @@ class PlacedConversation:
         conversation: The conversation, labels as the file spells them.
         places: One per turn.
         split: The part of the corpus that the file puts it in; None where the file does not say.
+        faulty: Whether something is wrong with rows of it, so that it is not what was said: `problems` has what.
     """
 
     conversation: Conversation
     places: tuple[Place, ...]
     split: Split | None = None
+    faulty: bool = False
 
     @property
     def line(self) -> int | None:

@@ -13,6 +13,7 @@ words is still a turn. `load_path_corpus` refuses it: in data to learn from, it 
 
 from __future__ import annotations
 
+import bisect
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -125,13 +126,18 @@ class _Row:
 
 @dataclass(slots=True)
 class _Reader:
-    """Turns the cells of one row into values, and collects what is wrong with them."""
+    """Turns the cells of one row into values, and collects what is wrong with them.
+
+    Attributes:
+        owners: Conversation of each line at fault, where the line says it.
+    """
 
     file: Path
     columns: Columns
     problems: list[Problem]
     line: int = 0
     faults: int = field(default=0)
+    owners: dict[int, str] = field(default_factory=dict)
 
     def row(self, line: int, cells: Mapping[str, Any]) -> _Row | None:
         self.line, self.faults = line, 0
@@ -144,6 +150,8 @@ class _Reader:
         unusable = bool(self.faults)
         # A row that is wrong in its turn alone stays: its text and its emotion are judged too, all faults at once.
         turn = self._turn(columns.turn, cells.get(columns.turn)) if columns.turn else None
+        if self.faults and conversation:
+            self.owners[line] = conversation
         if unusable:
             return None
         emotion = (emotion or "").strip() or None
@@ -200,13 +208,30 @@ def _grouped(file: Path, table: Table, columns: Columns, problems: list[Problem]
         row = reader.row(line, cells)
         if row is not None:
             groups.setdefault(row.conversation, []).append(row)
+    faulty_names = _at_fault(groups, reader.owners, problems)
     for name, rows in groups.items():
+        before = len(problems)
         problems.extend(_duplicates(file, name, rows, columns))
         problems.extend(_torn(file, name, rows, columns))
+        faulty = name in faulty_names or len(problems) > before
         if columns.turn is not None:
             rows.sort(key=lambda row: row.turn or Decimal(0))
         places = tuple(Place(row.line, columns.text, columns.emotion or "emotion") for row in rows)
-        yield PlacedConversation(Conversation(name, tuple(row.utterance for row in rows)), places, rows[0].split)
+        conversation = Conversation(name, tuple(row.utterance for row in rows))
+        yield PlacedConversation(conversation, places, rows[0].split, faulty=faulty)
+
+
+def _at_fault(groups: Mapping[str, list[_Row]], owners: Mapping[int, str], problems: Sequence[Problem]) -> set[str]:
+    """Conversations that are not what was said.
+
+    A line that does not even say whose it is may be of the conversation before it or of the one after it.
+    """
+    found = set(owners.values())
+    rows = sorted((row.line, row.conversation) for group in groups.values() for row in group)
+    for line in {problem.line for problem in problems if problem.line is not None} - set(owners):
+        after = bisect.bisect_right(rows, line, key=lambda row: row[0])
+        found.update(name for _, name in rows[max(after - 1, 0) : after + 1])
+    return found
 
 
 def _duplicates(file: Path, name: str, rows: list[_Row], columns: Columns) -> Iterator[Problem]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from instructerc.assets import replacing
 from instructerc.errors import DataError, EvaluationError, InvalidRowsError, Problem, UnreadableFileError, nearest
 
 
@@ -87,10 +88,23 @@ def read_predictions(path: Path) -> list[TurnPrediction]:
         InvalidRowsError: Rows break the schema, a turn stands twice, or the last line was torn by a kill.
     """
     path = Path(path)
-    rows = [row for row, _ in _rows(_content(path), path)]
+    rows = list(iterate_predictions(path))
     if not rows:
         raise UnreadableFileError(f"{path}: no predictions in it: a run that got no further wrote it; predict again")
     return rows
+
+
+def iterate_predictions(path: Path, *, torn_last_line: bool = False) -> Iterator[TurnPrediction]:
+    """The rows of a file of predictions, one at a time, in the memory of one row and of the places of all turns.
+
+    Args:
+        path: The file.
+        torn_last_line: Whether a last line that breaks off is passed over, as a kill leaves it.
+
+    Raises:
+        As `read_predictions`, once the row at fault is reached, or the end; a file without rows is no fault.
+    """
+    return (row for row, _ in _Lines(Path(path), torn_last_line=torn_last_line))
 
 
 class PredictionWriter:
@@ -107,6 +121,7 @@ class PredictionWriter:
     Attributes:
         path: The file.
         completed: Ids of the conversations that are in it.
+        last: Id of the conversation that it ended with when it was opened; None where it was empty.
         dropped_rows: Rows that reopening cut away, the torn one included.
 
     Raises:
@@ -126,11 +141,27 @@ class PredictionWriter:
         self.path = Path(path)
         self.completed: set[str] = set()
         self.dropped_rows = 0
+        self.last: str | None = None
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._appending = ""
         size = self._kept_size(expected_rows or {}, model) if self.path.exists() else 0
         self._file: BinaryIO = self.path.open("ab")
         self._file.truncate(size)
+
+    def remove(self, conversation: str) -> None:
+        """Takes the rows of one conversation out of the file again, which is written anew; it is no longer completed.
+
+        Raises:
+            EvaluationError: The file has no rows of it.
+        """
+        if conversation not in self.completed:
+            raise EvaluationError(f"{self.path}: holds no rows of conversation {conversation!r}: nothing to remove")
+        self._file.close()
+        kept = (raw for raw in _raw_lines(self.path) if json.loads(raw)["conversation"] != conversation)
+        with replacing(self.path) as file:
+            file.writelines(kept)
+        self._file = self.path.open("ab")
+        self.completed.discard(conversation)
 
     def append(self, rows: Sequence[TurnPrediction]) -> None:
         """Writes all rows of one conversation, and hands them to the operating system before it returns.
@@ -172,20 +203,31 @@ class PredictionWriter:
         self.close()
 
     def _kept_size(self, expected_rows: Mapping[str, int], model: str | None) -> int:
-        """Reads what stands, fills `completed`, and returns how many bytes of the file are to stay."""
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        rows = _rows(content[:whole], self.path)
-        if model is not None and any(row.model != model for row, _ in rows):
-            self.dropped_rows = len(rows)
+        """Reads what stands, fills `completed`, and returns how many bytes of the file are to stay.
+
+        It is read a line at a time: what is remembered of a conversation is its id.
+        """
+        reader = _Lines(self.path, torn_last_line=True)
+        kept = end = rows_of_last = 0
+        last: str | None = None
+        for row, stop in reader:
+            if model is not None and row.model != model:
+                self.completed, self.dropped_rows = set(), _count_lines(self.path)
+                return 0
+            if row.conversation != last:
+                if last is not None:
+                    self.completed.add(last)
+                kept, rows_of_last, last = end, 0, row.conversation
+            rows_of_last, end = rows_of_last + 1, stop
+        if last is None:
+            self.dropped_rows = int(reader.torn)
             return 0
-        ids = [row.conversation for row, _ in rows]
-        torn = whole < len(content)
-        unfinished = torn or (ids and ids.count(ids[-1]) < expected_rows.get(ids[-1], 0))
-        kept = ids.index(ids[-1]) if ids and unfinished else len(ids)
-        self.completed = set(ids[:kept])
-        self.dropped_rows = len(ids) - kept + int(torn)
-        return rows[kept - 1][1] if kept else 0
+        if not reader.torn and rows_of_last >= expected_rows.get(last, 0):
+            self.completed.add(last)
+            self.last = last
+            return end
+        self.dropped_rows = rows_of_last + int(reader.torn)
+        return kept
 
 
 def _line(row: TurnPrediction) -> bytes:
@@ -198,45 +240,89 @@ def _line(row: TurnPrediction) -> bytes:
         return (json.dumps(record, allow_nan=False) + "\n").encode()
 
 
-def _content(path: Path) -> bytes:
+class _Lines:
+    """The rows of a file, read a line at a time, each with the number of bytes up to the end of its line.
+
+    Faults of rows are collected, and raised when the file has ended; what the file itself is wrong in, at once.
+
+    Attributes:
+        torn: Whether the file ended inside a line, once it was read.
+    """
+
+    def __init__(self, path: Path, *, torn_last_line: bool = False) -> None:
+        self.path = path
+        self.torn = False
+        self._allows_torn = torn_last_line
+        self._problems: list[Problem] = []
+
+    def __iter__(self) -> Iterator[tuple[TurnPrediction, int]]:
+        found = 0
+        for row, end in self._parsed():
+            found += 1
+            yield row, end
+        problems = self._problems
+        if len(problems) > 20 and not found:
+            raise UnreadableFileError(
+                f"{self.path}: no line of it is a prediction, {problems[0]}: name a file of predictions"
+            )
+        if problems:
+            raise InvalidRowsError(problems)
+
+    def _parsed(self) -> Iterator[tuple[TurnPrediction, int]]:
+        end = 0
+        turns = _Turns(self.path, self._problems)
+        for number, raw in enumerate(_raw_lines(self.path), start=1):  # at \n alone: texts may hold U+2028
+            end += len(raw)
+            self.torn = not raw.endswith(b"\n")
+            if self.torn and self._allows_torn:
+                return
+            line = _text(raw, self.path, number)
+            if not line.strip():
+                continue
+            row = _row(line, self.path, number, self._problems, torn=self.torn)
+            if row is not None:
+                turns.add(row, number)
+                yield row, end
+
+
+class _Turns:
+    """Finds turns that stand twice, and remembers no more of a conversation that has ended than its id and its line."""
+
+    def __init__(self, path: Path, problems: list[Problem]) -> None:
+        self._path, self._problems = path, problems
+        self._current = ""
+        self._lines: dict[int, int] = {}
+        self._ended: dict[str, Mapping[int, int]] = {}
+
+    def add(self, row: TurnPrediction, number: int) -> None:
+        if row.conversation != self._current:
+            self._ended[self._current] = self._lines
+            self._current, self._lines = row.conversation, dict(self._ended.get(row.conversation, {}))
+        earlier = self._lines.setdefault(row.turn, number)
+        if earlier != number:
+            reason = f"turn {row.turn} of conversation {row.conversation!r} stands on line {earlier} already: keep one"
+            self._problems.append(Problem(self._path, number, None, reason))
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield from file
     except OSError as error:
         raise UnreadableFileError(f"{path}: {error.strerror}: name a file of predictions (JSONL)") from None
 
 
-def _text(content: bytes, path: Path) -> str:
+def _count_lines(path: Path) -> int:
+    return sum(bool(line.strip()) for line in _raw_lines(path))
+
+
+def _text(raw: bytes, path: Path, line: int) -> str:
     try:
-        return content.decode("utf-8").removeprefix("\ufeff")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start]
+        byte = raw[error.start]
         raise UnreadableFileError(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8: predictions are UTF-8") from None
-
-
-def _rows(content: bytes, path: Path) -> list[tuple[TurnPrediction, int]]:
-    """Every row, each with the number of bytes from the start of the file to the end of its line."""
-    rows: list[tuple[TurnPrediction, int]] = []
-    problems: list[Problem] = []
-    line_of: dict[tuple[str, int], int] = {}
-    text = _text(content, path)
-    end = len(content) - len(text.encode())  # a byte order mark
-    lines = text.split("\n")  # not splitlines(): texts may hold U+2028
-    for number, line in enumerate(lines, start=1):
-        end += len(line.encode()) + 1
-        row = _row(line, path, number, problems, torn=number == len(lines)) if line.strip() else None
-        if row is None:
-            continue
-        earlier = line_of.setdefault((row.conversation, row.turn), number)
-        if earlier != number:
-            reason = f"turn {row.turn} of conversation {row.conversation!r} stands on line {earlier} already: keep one"
-            problems.append(Problem(path, number, None, reason))
-        rows.append((row, end))
-    if len(problems) > 20 and not rows:
-        raise UnreadableFileError(f"{path}: no line of it is a prediction, {problems[0]}: name a file of predictions")
-    if problems:
-        raise InvalidRowsError(problems)
-    return rows
+    return text.removeprefix("\ufeff") if line == 1 else text
 
 
 def _row(line: str, path: Path, number: int, problems: list[Problem], *, torn: bool = False) -> TurnPrediction | None:

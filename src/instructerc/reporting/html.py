@@ -34,7 +34,7 @@ def render_html(report: Report) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("instructerc.reporting"), autoescape=True, undefined=StrictUndefined, finalize=_printable
+        loader=PackageLoader("instructerc.reporting"), autoescape=True, undefined=StrictUndefined, finalize=printable
     )
     examples = [label for turn in report.examples for label in (turn.utterance.emotion or "", turn.emotion)]
     return environment.get_template("report.html.j2").render(
@@ -53,7 +53,7 @@ def render_html(report: Report) -> str:
     )
 
 
-def _printable(value: Any) -> Any:
+def printable(value: Any) -> Any:
     """Without the control characters that HTML forbids; markup that is safe already stays what it is."""
     return _UNPRINTABLE.sub("\ufffd", value) if type(value) is str else value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from instructerc.evaluation import Scores
 from instructerc.reporting.figures import OUTSIDE, validation_title
 from instructerc.reporting.fonts import png
+from instructerc.reporting.palette import palette
 from instructerc.reporting.report import Curves
 
 if TYPE_CHECKING:
@@ -41,6 +42,29 @@ class Theme:
 
 LIGHT = Theme(ground="#ffffff", ink="#24292f", faint="#d8dee4", first="#0072b2", second="#d55e00")
 DARK = Theme(ground="#161b22", ink="#e6edf3", faint="#30363d", first="#56b4e9", second="#e69f00")
+
+
+def totals_png(totals: Mapping[str, int], *, theme: Theme = LIGHT) -> bytes:
+    """How often each emotion was recognised: a bar a label, in its colour, with its number.
+
+    Args:
+        totals: Turns of each label.
+        theme: Colours.
+    """
+    marks, labels = palette(list(totals)), list(totals)[::-1]
+    with _figure(6.4, 1.2 + 0.38 * len(labels), theme) as (figure, image):
+        axes = figure.add_subplot()
+        places = range(len(labels))
+        bars = axes.barh(places, [totals[label] for label in labels], color=[marks[label].colour for label in labels])
+        axes.bar_label(bars, labels=[f"{totals[label]:,}" for label in labels], padding=4, color=theme.ink, fontsize=9)
+        axes.set_yticks(places, labels)
+        for text in axes.get_yticklabels():
+            text.set_parse_math(False)  # a label may hold a dollar sign
+        axes.set_xlabel("turns")
+        axes.margins(x=0.12)
+        _colour(axes, theme, grid=True)
+        _save(figure, image)
+    return image.getvalue()
 
 
 def confusion_png(scores: Scores, *, theme: Theme = LIGHT) -> bytes:
