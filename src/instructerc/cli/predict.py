@@ -60,7 +60,12 @@ def predict(
     kind = None if out is None else _kind(out)
     quiet_transformers()
     reading = _Reading(source, format, wanted)
-    total = reading.turns()  # before the model is loaded: a missing file shall not take seconds to be missed
+    # Before the model is loaded: a missing file shall not take seconds to be missed. Only a bar wants the whole count.
+    total = None
+    if kind is None:
+        reading.begin()
+    else:
+        total = reading.turns()
     recognizer = EmotionRecognizer.from_pretrained(model, batch_size=batch_size, device=device)
     if out is None or kind is None:
         code = _print(recognizer, reading, strict=strict, lines=json or not sys.stdout.isatty())
@@ -90,6 +95,15 @@ class _Reading:
         from instructerc.corpora.streaming import stream_conversations
 
         return stream_conversations(self._source, format=self._format, columns=self._columns)
+
+    def begin(self) -> None:
+        """Reads the first conversation.
+
+        Raises:
+            UnreadableFileError: There is nothing to be read.
+        """
+        if self._source != "-":
+            next(iter(self), None)
 
     def turns(self) -> int | None:
         """Turns that can be recognised; None where counting them would use them up."""

@@ -66,24 +66,7 @@ class TerminalWatcher:
 @contextlib.contextmanager
 def terminal_watcher() -> Iterator[TerminalWatcher]:
     """A watcher whose display ends with the block."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with _bars() as progress:
         yield TerminalWatcher(progress)
 
 
@@ -95,6 +78,19 @@ def counting_turns(what: str, total: int | None) -> Iterator[Callable[[int], Non
         what: What is being done.
         total: Turns in all; None where that is not known.
     """
+    with _bars("{task.fields[rate]}") as progress:
+        task = progress.add_task(what, total=total, rate="")
+
+        def advance(turns: int) -> None:
+            progress.advance(task, turns)
+            speed = progress.tasks[0].speed
+            progress.update(task, rate="" if speed is None else f"{speed:,.0f} turns/s")
+
+        yield advance
+
+
+def _bars(*fields: str) -> Progress:
+    """Bars with their counts, `fields` of theirs, and times, on standard error."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -109,16 +105,8 @@ def counting_turns(what: str, total: int | None) -> Iterator[Callable[[int], Non
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}", markup=False),
+        *(TextColumn(field, markup=False) for field in fields),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=total, rate="")
-
-        def advance(turns: int) -> None:
-            progress.advance(task, turns)
-            speed = progress.tasks[0].speed
-            progress.update(task, rate="" if speed is None else f"{speed:,.0f} turns/s")
-
-        yield advance
+    return Progress(*columns, console=Console(stderr=True))

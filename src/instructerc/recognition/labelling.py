@@ -106,7 +106,8 @@ def label_conversations(
         journal.discard()
     journal.restore()
     seen = _fingerprints(journal.path, recognizer.model_hash)
-    with PredictionWriter(journal.path) as writer, _Errors(out) as errors:
+    with PredictionWriter(journal.path) as writer:
+        errors = _Errors(out)
         work = _Work(recognizer, writer, errors, seen, strict=strict, progress=progress)
         for item in items:
             work.take(item)
@@ -227,12 +228,6 @@ class _Errors:
         self.path = errors_file(out)
         self.count = 0
         self.path.unlink(missing_ok=True)
-
-    def __enter__(self) -> _Errors:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
 
     def add(self, item: SetAside) -> None:
         problem = item.problem

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -105,6 +106,12 @@ def iterate_predictions(path: Path, *, torn_last_line: bool = False) -> Iterator
         As `read_predictions`, once the row at fault is reached, or the end; a file without rows is no fault.
     """
     return (row for row, _ in _Lines(Path(path), torn_last_line=torn_last_line))
+
+
+def by_conversation(rows: Iterable[TurnPrediction]) -> Iterator[tuple[str, list[TurnPrediction]]]:
+    """The turns of each conversation, in order; those of a conversation come one after another."""
+    for name, group in groupby(rows, key=lambda row: row.conversation):
+        yield name, sorted(group, key=lambda row: row.turn)
 
 
 class PredictionWriter:

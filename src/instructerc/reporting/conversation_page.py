@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from instructerc import __version__
 from instructerc.reporting.conversations import ConversationView, Summary
-from instructerc.reporting.html import printable
+from instructerc.reporting.html import page_template
 from instructerc.reporting.palette import palette
 
 _STEP = 14
@@ -53,12 +53,7 @@ def render_conversations(summary: Summary, *, title: str, neutral: str | None = 
         neutral: The label that is nobody's strongest moment.
         strongest: How many of the surest moments of each conversation are listed.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("instructerc.reporting"), autoescape=True, undefined=StrictUndefined, finalize=printable
-    )
-    return environment.get_template("conversations.html.j2").render(
+    return page_template("conversations.html.j2").render(
         title=title,
         summary=summary,
         marks=palette(summary.labels),

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from math import fsum, log
 
-from instructerc.recognition.predictions import TurnPrediction
+from instructerc.recognition.predictions import TurnPrediction, by_conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +170,7 @@ def summarise(rows: Iterable[TurnPrediction], *, limit: int = 50, speakers: int 
 
 def _views(rows: Iterable[TurnPrediction]) -> Iterator[tuple[dict[str, None], ConversationView]]:
     """Each conversation, and the labels of its first turn in the model's order."""
-    for name, group in groupby(rows, key=lambda row: row.conversation):
-        turns = sorted(group, key=lambda row: row.turn)
+    for name, turns in by_conversation(rows):
         order = dict.fromkeys(turns[0].probabilities or ())
         yield order, ConversationView(id=name, moments=tuple(_moments(turns)))
 

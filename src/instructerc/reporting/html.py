@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instructerc import __version__
 from instructerc.evaluation import Interval, Scores
@@ -22,6 +22,9 @@ from instructerc.reporting.palette import palette
 from instructerc.reporting.plots import DARK, LIGHT, curves_png
 from instructerc.reporting.report import Curves, Report
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -31,13 +34,8 @@ def render_html(report: Report) -> str:
     Args:
         report: What to write.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("instructerc.reporting"), autoescape=True, undefined=StrictUndefined, finalize=printable
-    )
     examples = [label for turn in report.examples for label in (turn.utterance.emotion or "", turn.emotion)]
-    return environment.get_template("report.html.j2").render(
+    return page_template("report.html.j2").render(
         report=report,
         main=report.main,
         marks=palette(list(dict.fromkeys([*report.main.labels, *examples]))),
@@ -53,7 +51,17 @@ def render_html(report: Report) -> str:
     )
 
 
-def printable(value: Any) -> Any:
+def page_template(name: str) -> Template:
+    """A template of this room, in which every text of users is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("instructerc.reporting"), autoescape=True, undefined=StrictUndefined, finalize=_printable
+    )
+    return environment.get_template(name)
+
+
+def _printable(value: Any) -> Any:
     """Without the control characters that HTML forbids; markup that is safe already stays what it is."""
     return _UNPRINTABLE.sub("\ufffd", value) if type(value) is str else value
 

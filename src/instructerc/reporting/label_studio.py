@@ -11,12 +11,11 @@ accept or change (https://labelstud.io/tags/paragraphs). Reading an export is `c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from instructerc.corpora.label_studio import CONTROL, DIALOGUE
-from instructerc.recognition.predictions import TurnPrediction
+from instructerc.recognition.predictions import TurnPrediction, by_conversation
 from instructerc.reporting.palette import palette
 
 
@@ -60,8 +59,7 @@ def label_studio_tasks(rows: Iterable[TurnPrediction]) -> Iterator[dict[str, Any
         >>> task["predictions"][0]["result"][0]["value"]["paragraphlabels"]
         ['joy']
     """
-    for name, group in groupby(rows, key=lambda row: row.conversation):
-        turns = sorted(group, key=lambda row: row.turn)
+    for name, turns in by_conversation(rows):
         yield {
             "data": {"id": name, DIALOGUE: [{"speaker": row.speaker, "text": row.text} for row in turns]},
             "predictions": [

@@ -19,6 +19,7 @@ from instructerc.reporting.report import Curves
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,7 @@ def totals_png(totals: Mapping[str, int], *, theme: Theme = LIGHT) -> bytes:
         bars = axes.barh(places, [totals[label] for label in labels], color=[marks[label].colour for label in labels])
         axes.bar_label(bars, labels=[f"{totals[label]:,}" for label in labels], padding=4, color=theme.ink, fontsize=9)
         axes.set_yticks(places, labels)
-        for text in axes.get_yticklabels():
-            text.set_parse_math(False)  # a label may hold a dollar sign
+        _literal(axes.get_yticklabels())
         axes.set_xlabel("turns")
         axes.margins(x=0.12)
         _colour(axes, theme, grid=True)
@@ -167,7 +167,11 @@ def _smooth(values: Sequence[float], weight: float = 0.9) -> list[float]:
 def _ticks(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows)
-    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+    _literal([*axes.get_xticklabels(), *axes.get_yticklabels()])
+
+
+def _literal(texts: Sequence[Text]) -> None:
+    for text in texts:
         text.set_parse_math(False)  # a label may hold a dollar sign
 
 
