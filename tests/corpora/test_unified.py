@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from instructerc.conversation import Corpus
-from instructerc.corpora.unified import FEELING_WHEEL, MAPPINGS, RELEASED, LabelMapping, get_mapping
+from instructerc.corpora.unified import EKMAN_WORDS, FEELING_WHEEL, MAPPINGS, RELEASED, LabelMapping, get_mapping
 from instructerc.errors import LabelMappingError, UnknownNameError
 from instructerc.labels import DAILYDIALOG, EKMAN, EMORYNLP, IEMOCAP, MELD, UNIFIED, LabelSet
 from tests.corpora.mixed import FIRST, SECOND
@@ -49,13 +49,26 @@ def test_ours_places_dailydialog_and_the_ekman_labels_as_meld_is_placed() -> Non
         "surprise": "powerful",
     }
     FEELING_WHEEL.check([empty("sample", EKMAN)])
-    with pytest.raises(LabelMappingError, match=r"dailydialog: no table for its labels .*: take feeling-wheel, or add"):
+    with pytest.raises(LabelMappingError, match=r"dailydialog: no table for its labels .*: take feeling-wheel or ekman, or add"):
         RELEASED.check([empty("dailydialog", DAILYDIALOG)])
 
 
 def test_the_unified_labels_are_in_the_order_of_the_released_prompts() -> None:
     assert ", ".join(UNIFIED.labels) == "joyful, sad, neutral, mad, excited, fear, disgust, peaceful, powerful"
-    assert {mapping.labels for mapping in MAPPINGS.values()} == {UNIFIED.labels}
+    assert RELEASED.labels == FEELING_WHEEL.labels == UNIFIED.labels
+
+
+def test_the_basic_emotions_are_melds_classes_and_what_has_no_place_is_history() -> None:
+    assert EKMAN_WORDS.labels == EKMAN.labels
+    table = EKMAN_WORDS.table(empty("meld", MELD))
+    assert ", ".join(table.values()) == "neutral, surprise, fear, sadness, joy, disgust, anger"
+    assert EKMAN_WORDS.labels_of(empty("emorynlp", EMORYNLP)) == ("neutral", "joy", "sadness", "anger", "fear")
+    for name, labels in (("emorynlp", EMORYNLP), ("iemocap", IEMOCAP), ("dailydialog", DAILYDIALOG), ("mine", EKMAN)):
+        EKMAN_WORDS.check([empty(name, labels)])
+
+
+def test_every_mapping_can_be_had_by_its_name() -> None:
+    assert {name: get_mapping(name) for name in MAPPINGS} == MAPPINGS
 
 
 def test_a_table_serves_every_corpus_with_its_labels() -> None:

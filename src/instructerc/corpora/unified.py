@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from instructerc.conversation import Conversation, Corpus
 from instructerc.errors import LabelMappingError, UnknownLabelError, UnknownNameError, nearest
-from instructerc.labels import UNIFIED, LabelSet, label_set_of
+from instructerc.labels import EKMAN, UNIFIED, LabelSet, label_set_of
 
 
 class MappingFault(NamedTuple):
@@ -242,7 +242,55 @@ FEELING_WHEEL = LabelMapping(
 )
 """Ours: the released mapping, unchanged for its three corpora, with DailyDialog and the Ekman labels placed as well."""
 
-MAPPINGS: Mapping[str, LabelMapping] = {mapping.name: mapping for mapping in (RELEASED, FEELING_WHEEL)}
+EKMAN_WORDS = LabelMapping(
+    name="ekman",
+    labels=EKMAN.labels,
+    corpora={
+        "iemocap": {
+            "happy": "joy",
+            "sad": "sadness",
+            "neutral": "neutral",
+            "angry": "anger",
+            "excited": "joy",  # most published work on four classes merges the two as well
+            "frustrated": None,
+        },
+        "meld": {
+            "neutral": "neutral",
+            "surprise": "surprise",
+            "fear": "fear",
+            "sad": "sadness",
+            "joyful": "joy",
+            "disgust": "disgust",
+            "angry": "anger",
+        },
+        "emorynlp": {
+            "Joyful": "joy",
+            "Mad": "anger",
+            "Peaceful": None,
+            "Neutral": "neutral",
+            "Sad": "sadness",
+            "Powerful": None,
+            "Scared": "fear",
+        },
+        "dailydialog": {
+            "neutral": "neutral",
+            "anger": "anger",
+            "disgust": "disgust",
+            "fear": "fear",
+            "happiness": "joy",
+            "sadness": "sadness",
+            "surprise": "surprise",
+        },
+        "ekman": {label: label for label in EKMAN.labels},
+    },
+)
+"""Ours: the six basic emotions after Ekman, and neutral: the words that people know.
+
+MELD and DailyDialog have exactly these classes. What has no place among them (frustrated, peaceful, powerful) is null:
+such turns are history, and are neither trained on nor measured.
+"""
+
+MAPPINGS: Mapping[str, LabelMapping] = {mapping.name: mapping for mapping in (RELEASED, FEELING_WHEEL, EKMAN_WORDS)}
 """Every mapping that has a name."""
 
 

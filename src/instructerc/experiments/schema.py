@@ -72,7 +72,7 @@ class DataSettings(Section):
     unify: Text | None = key(
         None,
         "One label set for corpora of different ones: `released`, `feeling-wheel` (which places DailyDialog as well), "
-        "or the path of a mapping file.",
+        "`ekman`, or the path of a mapping file.",
         source="method §10",
     )
     mix: Literal["ratio", "total"] = key(

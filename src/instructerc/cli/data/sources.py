@@ -30,7 +30,7 @@ Unified = Annotated[
     typer.Option(
         "--unified",
         metavar="MAPPING|FILE",
-        help="One label set for all: released, feeling-wheel, or a mapping file of your own.",
+        help="One label set for all: released, feeling-wheel, ekman, or a mapping file of your own.",
     ),
 ]
 MixOption = Annotated[
