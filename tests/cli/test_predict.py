@@ -9,14 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from instructerc.cli import app
+from instructerc.cli.predict import _line
 from instructerc.corpora.jsonl import write_jsonl
-from instructerc.recognition.predictions import read_predictions
+from instructerc.recognition.predictions import TurnPrediction, read_predictions
 from instructerc.testing import tiny_corpus, tiny_llama
 from tests.training.runs import train
 
@@ -54,6 +56,31 @@ def test_standard_input_is_read(model: str, chats: Path, monkeypatch: pytest.Mon
     assert result.exit_code == 3
     assert len(result.stdout.splitlines()) == 24
     assert "set aside: <standard input>:7: not JSON" in result.stderr
+
+
+def test_what_is_below_the_threshold_is_left_open(model: str, chats: Path) -> None:
+    result = predict(chats, "--model", model, "--threshold", "1")
+    assert {json.loads(line)["emotion"] for line in result.stdout.splitlines()} == {"uncertain"}
+
+
+def test_a_reader_sees_what_an_open_turn_would_have_been() -> None:
+    row = TurnPrediction(
+        conversation="c", turn=0, speaker="Ann", text="Well.", emotion="joy", probabilities={"joy": 0.75, "anger": 0.25}
+    )
+    assert _line(row) == "Ann: Well.\n    joy  75 %"
+    assert _line(replace(row, emotion="uncertain")) == "Ann: Well.\n    uncertain  (joy 75 %)"
+    assert _line(replace(row, probabilities=None)) == "Ann: Well.\n    joy"
+
+
+def test_labels_of_ones_own_are_chosen_among_and_warned_of(
+    model: str, chats: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = predict(chats, "--model", model, "--label", "calm", "--label", "tense=on edge")
+    assert list(json.loads(result.stdout.splitlines()[0])["probabilities"]) == ["calm", "tense"]
+    assert "measure it on some of your own turns" in caplog.text
+    twice = predict(chats, "--model", model, "--label", "calm", "--label", "calm=at ease")
+    assert twice.exit_code == 2
+    assert "give each once" in twice.stderr
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])

@@ -49,7 +49,9 @@ def test_ours_places_dailydialog_and_the_ekman_labels_as_meld_is_placed() -> Non
         "surprise": "powerful",
     }
     FEELING_WHEEL.check([empty("sample", EKMAN)])
-    with pytest.raises(LabelMappingError, match=r"dailydialog: no table for its labels .*: take feeling-wheel or ekman, or add"):
+    with pytest.raises(
+        LabelMappingError, match=r"dailydialog: no table for its labels .*: take feeling-wheel or ekman, or add"
+    ):
         RELEASED.check([empty("dailydialog", DAILYDIALOG)])
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from instructerc.errors import EvaluationError, UsageError
 from instructerc.evaluation import expected_calibration_error
+from instructerc.evaluation.calibration import FLATTEST, SHARPEST, fit_temperature
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=50), st.integers(1, 20))
@@ -48,3 +49,42 @@ def test_what_is_no_probability_is_an_error(
 def test_no_turns_are_an_error() -> None:
     with pytest.raises(EvaluationError, match="at least one turn"):
         expected_calibration_error(confidences=[], correct=[])
+
+
+LOGITS = st.lists(st.floats(-8, 0), min_size=3, max_size=3)
+
+
+@given(st.lists(st.tuples(LOGITS, st.integers(0, 2)), min_size=1, max_size=20))
+def test_no_other_temperature_gives_the_gold_labels_more_likelihood(turns: list[tuple[list[float], int]]) -> None:
+    rows, gold = zip(*turns, strict=True)
+
+    def likelihood(temperature: float) -> float:
+        scores = np.array(rows) / temperature
+        shares = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        return float(shares[np.arange(len(gold)), list(gold)].mean())
+
+    found = fit_temperature(log_likelihoods=rows, gold=gold)
+    others = [likelihood(temperature) for temperature in np.geomspace(SHARPEST, FLATTEST, 100)]
+    assert likelihood(found) >= max(others) - 1e-3
+
+
+def test_a_model_that_was_drawn_from_gets_the_temperature_it_was_drawn_at() -> None:
+    draw = np.random.default_rng(5)
+    scores = draw.normal(size=(20_000, 4)) * 2
+    shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    gold = (shares.cumsum(axis=1) > draw.random((20_000, 1))).argmax(axis=1)
+    assert fit_temperature(log_likelihoods=(3 * scores).tolist(), gold=gold.tolist()) == pytest.approx(3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rows", "gold", "message"),
+    [
+        ([[0.0, -1.0]], [0, 1], "1 turns and 2 gold labels"),
+        ([], [], "at least one turn"),
+        ([[0.0, float("nan")]], [0], "recognise again in float32"),
+        ([[0.0, float("-inf")]], [0], "recognise again in float32"),
+    ],
+)
+def test_a_temperature_needs_likelihoods_and_labels(rows: list[list[float]], gold: list[int], message: str) -> None:
+    with pytest.raises(EvaluationError, match=message):
+        fit_temperature(log_likelihoods=rows, gold=gold)

@@ -32,6 +32,20 @@ specs = st.builds(
 )
 
 
+@pytest.mark.parametrize("wording", sorted(WORDINGS))
+def test_what_a_label_means_stands_behind_it_where_labels_are_listed(wording: str) -> None:
+    described = replace(SPEC, wording=wording, descriptions={"anger": "fed up with us"})
+    plain, told = (next(iter(spec.examples(CHAT))) for spec in (replace(SPEC, wording=wording), described))
+    assert told.prompt == plain.prompt.replace("anger", "anger (fed up with us)")
+    assert told.candidates == plain.candidates
+    assert PromptSpec.from_json(json.loads(json.dumps(described.to_json()))) == described
+
+
+def test_only_labels_can_be_described() -> None:
+    with pytest.raises(UsageError, match="'calm' is described and no label: the labels are joy, anger"):
+        replace(SPEC, descriptions={"calm": "at ease"})
+
+
 @given(specs)
 def test_a_spec_comes_back_from_json_with_the_same_hash(spec: PromptSpec) -> None:
     again = PromptSpec.from_json(json.loads(json.dumps(spec.to_json())))
@@ -50,6 +64,7 @@ def test_a_spec_comes_back_from_json_with_the_same_hash(spec: PromptSpec) -> Non
         {"window": Window(context="both")},
         {"speakers": "name"},
         {"speaker_order": ("M", "F")},
+        {"descriptions": {"joy": "in high spirits"}},
     ],
 )
 def test_every_setting_changes_the_hash(change: dict[str, Any]) -> None:

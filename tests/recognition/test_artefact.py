@@ -65,6 +65,7 @@ def fault_of(folder: Path) -> str:
         {"adapter": None, "revision": "abc", "max_length": None, "mode": "generate"},
         {"adapter": AdapterSpec(method="all", targets=("q_proj",)), "dtype": "auto"},
         {"prompt": PromptSpec(labels=("a", "ü"), speaker_order=("M", "F"), window=Window(size=None))},
+        {"temperature": 2.5},
     ],
     ids=str,
 )
@@ -176,3 +177,13 @@ def test_an_adapter_that_nobody_knows_is_a_damaged_artefact(tmp_path: Path) -> N
     (tmp_path / "artefact.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(ArtefactError, match=r"artefact\.json: is incomplete .*magic"):
         read_artefact(tmp_path)
+
+
+@pytest.mark.parametrize("value", [0, -1, "2", True, None, float("inf")])
+def test_a_temperature_that_is_none_is_a_damaged_artefact(saved: Path, value: Any) -> None:
+    rewrite(saved, lambda record: record.update(temperature=value))
+    assert "temperature" in fault_of(saved)
+
+
+def test_an_artefact_that_was_never_calibrated_is_written_as_it_always_was(llama_folder: Path) -> None:
+    assert "temperature" not in artefact_of(llama_folder).to_json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
+from scipy.stats import entropy
 
 from instructerc.errors import UnreadableFileError
 from instructerc.recognition.prediction_tables import TableFormat, read_prediction_table, write_prediction_table
@@ -62,3 +64,14 @@ def test_something_else_is_refused(tmp_path: Path, format: TableFormat, content:
     (tmp_path / "t").write_bytes(content)
     with pytest.raises(UnreadableFileError, match="no table of predictions"):
         list(read_prediction_table(tmp_path / "t", format=format))
+
+
+def test_a_table_from_before_there_was_an_entropy_is_read(tmp_path: Path) -> None:
+    path = write_prediction_table(tmp_path / "t.csv", [ROW], labels=["joy", "anger"], format="csv")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, values = csv.reader(file)
+    place = header.index("entropy")
+    assert float(values[place]) == pytest.approx(entropy([0.75, 0.25], base=2))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([row[:place] + row[place + 1 :] for row in (header, values)])
+    assert list(read_prediction_table(path, format="csv")) == [ROW]

@@ -18,9 +18,11 @@ from instructerc.prompts import PromptSpec, Window
 from instructerc.recognition import recognizer as module
 from instructerc.recognition.answers import read_answer
 from instructerc.recognition.artefact import Artefact, save_artefact
+from instructerc.recognition.predictions import UNCERTAIN
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.recognition.scoring import probabilities
 from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus
+from tests.recognition.trained import trained
 from tests.tiny_models import load, log_likelihoods_alone
 
 SPEC = PromptSpec(labels=TINY_LABELS, wording="compact")
@@ -211,3 +213,95 @@ def test_the_mode_of_a_saved_model_can_be_changed(llama_folder: Path, tmp_path: 
 def test_a_folder_that_holds_no_model_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="give the folder of a finished run, or of a trained model"):
         EmotionRecognizer.from_pretrained(tmp_path)
+
+
+def test_a_temperature_changes_how_sure_the_model_is_and_no_label(llama: Backbone) -> None:
+    cold, warm = recognizer_of(llama), recognizer_of(llama, temperature=4.0)
+    scores = cold.scores(list(SPEC.examples(tiny_conversation())))
+    for before, after, row in zip(
+        cold.recognize(tiny_conversation()), warm.recognize(tiny_conversation()), scores, strict=True
+    ):
+        assert after.emotion == before.emotion
+        assert before.entropy is not None
+        assert after.entropy is not None
+        assert after.entropy > before.entropy
+        assert after.probabilities is not None
+        expected = torch.softmax(torch.tensor(row, dtype=torch.float64) / 4, dim=0).tolist()
+        assert list(after.probabilities.values()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_saved_temperature_is_used_and_names_another_model(llama_folder: Path, tmp_path: Path) -> None:
+    saved_model(llama_folder, tmp_path, AdapterSpec(rank=4), "score")
+    before = EmotionRecognizer.from_pretrained(tmp_path, device="cpu")
+    path = tmp_path / "model" / "artefact.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("{", '{"temperature": 3.0, ', 1), encoding="utf-8")
+    after = EmotionRecognizer.from_pretrained(tmp_path, device="cpu")
+    assert (before.temperature, after.temperature) == (1.0, 3.0)
+    assert before.model_hash != after.model_hash
+
+
+def test_below_the_threshold_a_turn_is_uncertain_and_keeps_its_probabilities(llama: Backbone) -> None:
+    sure = recognizer_of(llama).recognize(tiny_conversation())
+    least = sorted(max((row.probabilities or {}).values()) for row in sure)[2]
+    rows = recognizer_of(llama, threshold=least).recognize(tiny_conversation())
+    assert [row.probabilities for row in rows] == [row.probabilities for row in sure]
+    for row, before in zip(rows, sure, strict=True):
+        assert row.emotion == (before.emotion if max((row.probabilities or {}).values()) >= least else UNCERTAIN)
+    assert [row.emotion for row in rows].count(UNCERTAIN) == 2
+    session = recognizer_of(llama, threshold=1.0).session()
+    assert session.add("Ann", "Well.").emotion == UNCERTAIN
+    assert session.predict_next("Ann").emotion == UNCERTAIN
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"threshold": 1.5}, "threshold is 1.5: it is a probability"),
+        ({"threshold": 0.5, "mode": "generate"}, "choose mode 'score'"),
+    ],
+)
+def test_a_threshold_is_a_probability(llama: Backbone, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        recognizer_of(llama, **settings)
+
+
+def test_other_labels_can_be_asked_for_with_a_warning(
+    llama_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    saved_model(llama_folder, tmp_path, AdapterSpec(rank=4), "score")
+    plain = EmotionRecognizer.from_pretrained(tmp_path, device="cpu")
+    assert not caplog.records
+    asked = {"calm": "", "tense": "on edge"}
+    other = EmotionRecognizer.from_pretrained(tmp_path, device="cpu", labels=asked)
+    assert "asked for calm, tense: measure it on some of your own turns" in caplog.text
+    row = other.recognize(tiny_conversation())[0]
+    assert list(row.probabilities or {}) == ["calm", "tense"]
+    assert "tense (on edge)" in next(iter(other.prompt.examples(tiny_conversation()))).prompt
+    assert other.model_hash != plain.model_hash
+    same = EmotionRecognizer.from_pretrained(tmp_path, device="cpu", labels=TINY_LABELS)
+    assert same.model_hash == plain.model_hash
+
+
+def test_a_temperature_was_fitted_to_the_labels_of_training(llama_folder: Path, tmp_path: Path) -> None:
+    trained(llama_folder, tmp_path, temperature=2.0)
+    assert EmotionRecognizer.from_pretrained(tmp_path, device="cpu").temperature == 2
+    assert EmotionRecognizer.from_pretrained(tmp_path, device="cpu", labels=["calm", "tense"]).temperature == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("joy", "one text"),
+        (["joy"], "two or more"),
+        ([], "none: give two or more"),
+        (["joy", " "], "none blank"),
+        (["joy", "Joy"], "each once"),
+        (["joy", "uncertain"], "give that label another name"),
+    ],
+)
+def test_labels_that_cannot_be_told_apart_are_refused(
+    llama_folder: Path, tmp_path: Path, labels: Any, message: str
+) -> None:
+    trained(llama_folder, tmp_path)
+    with pytest.raises(UsageError, match=message):
+        EmotionRecognizer.from_pretrained(tmp_path, device="cpu", labels=labels)

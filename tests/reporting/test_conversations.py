@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.reporting.conversation_page import render_conversations, timeline
 from instructerc.reporting.conversations import Moment, summarise
+from instructerc.reporting.label_studio import label_studio_config, label_studio_tasks
 from instructerc.reporting.plots import totals_png
 
 LABELS = ("neutral", "joy", "anger")
@@ -129,3 +130,17 @@ def test_the_page_asks_for_nothing() -> None:
 
 def test_the_totals_are_a_picture() -> None:
     assert totals_png({"joy": 3, "$\\frac": 1}).startswith(b"\x89PNG")
+
+
+def test_a_turn_that_is_left_open_is_no_shift_and_no_strong_moment() -> None:
+    turns = rows("chat", ["joy", "uncertain", "joy", "uncertain", "anger"], speakers=("Ann",))
+    (view,) = summarise(turns).shown
+    assert [(moment.turn, moment.before) for moment in view.shifts] == [(4, "joy")]
+    assert "uncertain" not in [moment.emotion for moment in view.strongest(5, neutral=None)]
+    assert "?</span>" in render_conversations(summarise(turns), title="calls")
+
+
+def test_people_decide_where_the_model_did_not() -> None:
+    (task,) = label_studio_tasks(rows("chat", ["joy", "uncertain"]))
+    assert [region["value"]["start"] for region in task["predictions"][0]["result"]] == ["0"]
+    assert "uncertain" not in label_studio_config(["joy", "uncertain"])

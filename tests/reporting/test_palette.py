@@ -66,3 +66,9 @@ def test_two_words_for_one_emotion_in_one_set_are_marked_apart() -> None:
 def test_more_labels_than_pairs_are_still_told_apart() -> None:
     labels = [f"mood {number}" for number in range(300)]
     assert len(set(palette(labels).values())) == 300
+
+
+def test_what_is_uncertain_looks_like_no_emotion() -> None:
+    marks = palette(["neutral", "joy", "uncertain"])
+    assert len({found.symbol for found in marks.values()}) == 3
+    assert "?" not in {found.symbol for found in palette([f"label {number}" for number in range(60)]).values()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from instructerc.corpora.columns import Columns
     from instructerc.corpora.streaming import SetAside
     from instructerc.recognition.labelling import OutputFormat
+    from instructerc.recognition.predictions import TurnPrediction
     from instructerc.recognition.recognizer import EmotionRecognizer
 
 SET_ASIDE = 3
@@ -28,13 +29,32 @@ def predict(
         str, typer.Argument(metavar="FILE|FOLDER|-", help="Conversations in any format that `data` reads; - is stdin.")
     ],
     *,
-    model: Annotated[str, typer.Option("--model", metavar="FOLDER", help="A run folder, or a trained model.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", metavar="MODEL", help="The model that ships (embedded), a run folder, a model, or one of a hub."
+        ),
+    ] = "embedded",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="A .jsonl, .csv or .parquet file. [default: standard output]"),
     ] = None,
     format: Format = None,  # noqa: A002
     columns: ColumnPairs = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            metavar="NAME[=MEANING]",
+            help="A label to choose from instead of the model's; give two or more. A model answers best on its own.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold", metavar="P", min=0, max=1, help="A turn whose likeliest label has less is `uncertain`."
+        ),
+    ] = 0.0,
     batch_size: Annotated[int, typer.Option("--batch-size", metavar="N", min=1, help="Prompts a forward pass.")] = 16,
     device: Annotated[
         str | None,
@@ -48,7 +68,7 @@ def predict(
 
     With --out, rows are written as they come; run it again and it goes on where it was stopped. Conversations at
     fault are listed in OUT.errors.jsonl with the reason, and the rest goes on: the exit code is then 3.
-    Example: `instructerc predict calls/ --model runs/quickstart-42 --out emotions.jsonl`.
+    Example: `instructerc predict calls/ --out emotions.jsonl`.
     """
     from instructerc.backbones.loading import quiet_transformers
     from instructerc.corpora.columns import parse_columns
@@ -66,13 +86,36 @@ def predict(
         reading.begin()
     else:
         total = reading.turns()
-    recognizer = EmotionRecognizer.from_pretrained(model, batch_size=batch_size, device=device)
+    recognizer = EmotionRecognizer.from_pretrained(
+        model, batch_size=batch_size, device=device, labels=parse_labels(label), threshold=threshold
+    )
     if out is None or kind is None:
         code = _print(recognizer, reading, strict=strict, lines=json or not sys.stdout.isatty())
     else:
         code = _write(recognizer, reading, out, kind, total, overwrite=overwrite, strict=strict)
     if code:
         raise typer.Exit(code)
+
+
+def parse_labels(given: Sequence[str] | None) -> dict[str, str] | None:
+    """What was given as --label, as labels and their meaning; None where nothing was.
+
+    Raises:
+        UsageError: A label stands twice.
+
+    Example:
+        >>> parse_labels(["calm", "tense=on edge"])
+        {'calm': '', 'tense': 'on edge'}
+    """
+    from instructerc.errors import UsageError
+
+    if not given:
+        return None
+    pairs = [(name.strip(), meaning.strip()) for name, _, meaning in (text.partition("=") for text in given)]
+    labels = dict(pairs)
+    if len(labels) < len(pairs):
+        raise UsageError(f"--label: one stands twice among {', '.join(name for name, _ in pairs)}: give each once")
+    return labels
 
 
 def _kind(out: Path) -> OutputFormat:
@@ -164,6 +207,14 @@ def _print(recognizer: EmotionRecognizer, reading: _Reading, *, strict: bool, li
     return SET_ASIDE if faults else 0
 
 
-def _line(row: Any) -> str:
-    share = "" if row.probabilities is None else f"  {100 * row.probabilities[row.emotion]:.0f} %"
-    return f"{row.speaker}: {row.text}\n    {row.emotion}{share}"
+def _line(row: TurnPrediction) -> str:
+    return f"{row.speaker}: {row.text}\n    {row.emotion}{_share(row)}"
+
+
+def _share(row: TurnPrediction) -> str:
+    """How sure the model is; of a turn that is left open, what it would have said."""
+    if row.probabilities is None:
+        return ""
+    likeliest = max(row.probabilities, key=row.probabilities.__getitem__)
+    share = f"{100 * row.probabilities[likeliest]:.0f} %"
+    return f"  {share}" if row.emotion == likeliest else f"  ({likeliest} {share})"

@@ -178,7 +178,10 @@ SILENCERS = (
     Silencer(
         key="recognition.engine",
         when=lambda value: value == "endpoint",
-        silences=("backbone", "prompt.max_length", "training", "recognition.mode", "recognition.batch_size"),
+        silences=(
+            *("backbone", "prompt.max_length", "training", "recognition.mode", "recognition.batch_size"),
+            "recognition.calibration",
+        ),
         reason="has no effect beside recognition.engine: endpoint, whose server runs a model of its own: remove it",
     ),
     Silencer(
@@ -293,6 +296,8 @@ def _broken_engine(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "recognition.engine", "vllm does not know the embedded backbone: name another backbone.name"
     if engine == "vllm" and recipe.backbone.quantization != "none":
         yield "backbone.quantization", "the vllm engine reads weights as they are: set it to none"
+    if recipe.recognition.calibration != "none" and recipe.recognition.mode == "generate":
+        yield "recognition.calibration", "needs probabilities, which mode generate has none of: set it to none"
     if engine != "endpoint":
         return
     if endpoint.model is None:

@@ -33,6 +33,7 @@ from instructerc.backbones.unknown import unknown_notice
 from instructerc.baselines.registry import baseline
 from instructerc.experiments.arguments import artefact_of
 from instructerc.experiments.asking import Asked, open_recognizer, require_server, what_was_asked
+from instructerc.experiments.calibrating import calibrate
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
 from instructerc.experiments.resolve import Resolved
@@ -262,11 +263,23 @@ def _recognize(
     recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher
 ) -> tuple[list[TurnPrediction], Asked | None]:
     """Predicts the measured split by what the folder holds alone; returns also what asking a server came to."""
-    engine = recipe.recognition.engine
-    if engine == "endpoint":
+    if recipe.recognition.engine == "endpoint":
         with open_recognizer(recipe, folder) as asking:
             rows = _predict(asking, recipe, data, folder, watcher)
             return rows, what_was_asked(asking)
+    recognizer = _load_trained(recipe, folder)
+    if recipe.recognition.calibration == "temperature" and recognizer.temperature == 1.0:
+        watcher.phase("calibrating")
+        calibrate(recognizer, data, folder)
+        # The folder alone shall say what was measured: loaded anew, under its new name.
+        recognizer = _load_trained(recipe, folder)
+        watcher.phase("recognising")
+    return _predict(recognizer, recipe, data, folder, watcher), None
+
+
+def _load_trained(recipe: Recipe, folder: Path) -> EmotionRecognizer:
+    engine = recipe.recognition.engine
+    assert engine != "endpoint"
     recognizer = EmotionRecognizer.from_pretrained(
         folder,
         batch_size=recipe.recognition.batch_size,
@@ -276,7 +289,7 @@ def _recognize(
         engine=engine,
     )
     recognizer.warns = False  # of unknown words: the run has said so before it trained
-    return _predict(recognizer, recipe, data, folder, watcher), None
+    return recognizer
 
 
 def _predict(

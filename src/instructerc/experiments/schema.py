@@ -407,6 +407,12 @@ class RecognitionSettings(Section):
         source="method §8",
     )
     batch_size: Whole = key(16, "Prompts per forward pass: speed against memory.", unit="prompts", ge=1)
+    calibration: Literal["none", "temperature"] = key(
+        "none",
+        "`temperature` fits how sure the model is on validation, after training, and keeps it with the model; it "
+        "changes probabilities and no label.",
+        source="Guo et al. 2017",
+    )
 
 
 class EvaluationSettings(Section):

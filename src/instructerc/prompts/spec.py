@@ -56,6 +56,7 @@ class PromptSpec:
         speaker_offsets: For each corpus of a mixture, the number its speakers are counted from (`speaker_offsets`);
             conversations of other corpora, and of none, are counted from 0.
         demonstrations: How many labelled utterances are shown, and where; None shows none.
+        descriptions: What some of the labels mean, stated behind them where prompts list the labels.
 
     Example:
         >>> spec = PromptSpec(labels=("joy", "anger"), wording="compact")
@@ -74,12 +75,16 @@ class PromptSpec:
     speaker_order: tuple[str, ...] = ()
     speaker_offsets: Mapping[str, int] = field(default_factory=dict, hash=False)
     demonstrations: DemonstrationSpec | None = None
+    descriptions: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         get_wording(self.wording)
         object.__setattr__(self, "labels", tuple(self.labels))
         object.__setattr__(self, "speaker_order", tuple(self.speaker_order))
         object.__setattr__(self, "speaker_offsets", dict(self.speaker_offsets))
+        object.__setattr__(self, "descriptions", dict(self.descriptions))
+        if stray := [label for label in self.descriptions if label not in self.labels]:
+            raise UsageError(f"{stray[0]!r} is described and no label: the labels are {', '.join(self.labels)}")
         if self.speakers not in get_args(Speakers):
             raise UsageError(f"prompt.speakers is {self.speakers!r}: choose one of {', '.join(get_args(Speakers))}")
         if self.wording == "released" and self.speakers != "index":
@@ -246,7 +251,19 @@ class PromptSpec:
 
         # A view: of a history without end, encoding looks at no more than the model can read.
         shown = Mapped(see, self.window.turns(target, len(conversation)))
-        return Scene(turns=shown, target=see(target), labels=self.labels, speakers=cast.candidates)
+        return Scene(turns=shown, target=see(target), labels=self._stated, speakers=cast.candidates)
+
+    @property
+    def _stated(self) -> tuple[str, ...]:
+        """The labels as prompts list them, with what they mean.
+
+        Example:
+            >>> PromptSpec(labels=("calm", "tense"), descriptions={"tense": "on edge"})._stated
+            ('calm', 'tense (on edge)')
+        """
+        return tuple(
+            f"{label} ({self.descriptions[label]})" if label in self.descriptions else label for label in self.labels
+        )
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back."""
@@ -262,6 +279,8 @@ class PromptSpec:
             record["speaker_offsets"] = dict(self.speaker_offsets)
         if self.demonstrations is not None:
             record["demonstrations"] = self.demonstrations.to_json()
+        if self.descriptions:
+            record["descriptions"] = dict(self.descriptions)
         return record
 
     @classmethod

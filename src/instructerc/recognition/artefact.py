@@ -116,6 +116,7 @@ class Artefact:
         merged: What was merged into its weights; None where they are a backbone's own.
         endpoint: The server that runs the model, and how it is asked; None where it runs here.
         style: How prompts are put to it.
+        temperature: What log-likelihoods are divided by, so that probabilities can be believed; 1 leaves them.
     """
 
     backbone: str
@@ -133,6 +134,7 @@ class Artefact:
     merged: Merged | None = None
     endpoint: EndpointSettings | None = None
     style: Style = "plain"
+    temperature: float = 1.0
 
     @property
     def trained(self) -> bool:
@@ -171,6 +173,8 @@ class Artefact:
             record["endpoint"] = self.endpoint.to_json()
         if self.style != "plain":
             record["style"] = self.style
+        if self.temperature != 1.0:
+            record["temperature"] = self.temperature
         return record
 
     @classmethod
@@ -205,9 +209,16 @@ class Artefact:
                 merged=None if merged is None else Merged.from_json(merged),
                 endpoint=None if endpoint is None else EndpointSettings.from_json(endpoint),
                 style=record.get("style", "plain"),
+                temperature=_temperature(record.get("temperature", 1.0)),
             )
         except (KeyError, TypeError, AttributeError, UsageError) as error:
             raise ArtefactError(f"is incomplete ({error}): copy it again, or train again") from None
+
+
+def _temperature(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise TypeError(f"its temperature is {value!r}, no number above 0")
+    return float(value)
 
 
 def save_artefact(

@@ -22,9 +22,12 @@ from instructerc.recognition.predictions import TurnPrediction
 TableFormat = Literal["csv", "parquet"]
 
 _COLUMNS = (
-    *("conversation", "turn", "speaker", "text", "emotion", "confidence", "gold"),
+    *("conversation", "turn", "speaker", "text", "emotion", "confidence", "entropy", "gold"),
     *("answer", "out_of_label", "dropped_turns", "probabilities", "model", "prompt"),
 )
+_DERIVED = frozenset({"confidence", "entropy"})
+"""Columns that follow from the probabilities: for eyes and sorting, and not read back."""
+
 _ROWS = 4096
 """Rows of a Parquet group: bounds memory."""
 
@@ -75,7 +78,7 @@ def read_prediction_table(path: Path, *, format: TableFormat) -> Iterator[TurnPr
     records = _read_csv(path) if format == "csv" else _read_parquet(path)
     try:
         for record in records:
-            values = {name: record[name] for name in _COLUMNS if name != "confidence"}
+            values = {name: record[name] for name in _COLUMNS if name not in _DERIVED}
             yield TurnPrediction.from_json(
                 {
                     **values,
@@ -97,6 +100,7 @@ def _record(row: TurnPrediction, labels: Sequence[str]) -> dict[str, Any]:
     shares = row.probabilities
     record = row.to_json()
     record["confidence"] = None if shares is None else max(shares.values())
+    record["entropy"] = row.entropy
     record["probabilities"] = None if shares is None else json.dumps(dict(shares), ensure_ascii=False)
     return record | {f"p_{label}": None if shares is None else shares.get(label) for label in labels}
 
@@ -116,7 +120,7 @@ def _write_csv(file: Any, records: Iterable[dict[str, Any]], labels: Sequence[st
 def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ()) and name not in _DERIVED]
         if missing:
             raise ValueError(f"lacks the column {missing[0]!r}")
         yield from reader
@@ -127,8 +131,8 @@ def _write_parquet(file: Any, records: Iterable[dict[str, Any]], labels: Sequenc
     from pyarrow import parquet
 
     kinds = {"turn": pa.int64(), "dropped_turns": pa.int64(), "out_of_label": pa.bool_()}
-    columns = [(name, kinds.get(name, pa.string())) for name in _COLUMNS if name != "confidence"]
-    columns.insert(_COLUMNS.index("confidence"), ("confidence", pa.float64()))
+    kinds |= dict.fromkeys(_DERIVED, pa.float64())
+    columns = [(name, kinds.get(name, pa.string())) for name in _COLUMNS]
     schema = pa.schema([*columns, *((f"p_{label}", pa.float64()) for label in labels)])
     with parquet.ParquetWriter(file, schema) as writer:
         waiting: list[dict[str, Any]] = []

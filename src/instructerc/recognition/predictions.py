@@ -14,6 +14,9 @@ from typing import Any, BinaryIO
 from instructerc.assets import replacing
 from instructerc.errors import DataError, EvaluationError, InvalidRowsError, Problem, UnreadableFileError, nearest
 
+UNCERTAIN = "uncertain"
+"""The emotion of a turn whose likeliest label is below the threshold that users set."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnPrediction:
@@ -23,6 +26,7 @@ class TurnPrediction:
         conversation: Id of the conversation.
         turn: Number of the turn, counted from 0.
         emotion: The recognised emotion. In generate mode, where the answer is outside the label set: its nearest label.
+            `UNCERTAIN` where the recogniser abstains.
         speaker: Who speaks.
         text: What is said.
         gold: The gold label; None where there is none.
@@ -51,6 +55,19 @@ class TurnPrediction:
     dropped_turns: int = 0
     model: str = ""
     prompt: str = ""
+
+    @property
+    def entropy(self) -> float | None:
+        """How undecided the model is, in bits: 0 where it is sure of one label; None without probabilities.
+
+        Example:
+            >>> TurnPrediction(conversation="c", turn=0, emotion="joy", probabilities={"joy": 0.5, "fear": 0.5}).entropy
+            1.0
+        """
+        if self.probabilities is None:
+            return None
+        # Not -0.0, which readers would stumble over.
+        return abs(math.fsum(share * math.log2(share) for share in self.probabilities.values() if share > 0))
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `from_json` takes back."""

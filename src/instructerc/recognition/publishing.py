@@ -19,6 +19,11 @@ from instructerc.recognition.artefact import FILE, HERE, POOL, Artefact, read_ar
 
 CARD = "README.md"
 
+SHIPPED = "embedded"
+"""What the model that ships with the package is called, as its backbone is."""
+
+SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped" / SHIPPED
+
 PATTERNS = (
     *(FILE, PARAMETERS, CARD, f"{POOL}/*"),
     *("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json"),
@@ -117,7 +122,8 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
     """The folder of a model: the folder itself, or what a hub has under that name.
 
     Args:
-        name: A folder, or `owner/title` on a hub. A folder that is there wins; a path given as one is never looked up.
+        name: A folder, `owner/title` on a hub, or `embedded`, the model that ships with the package. A folder that is
+            there wins; a path given as one is never looked up.
         revision: Commit, tag or branch on the hub.
 
     Raises:
@@ -127,6 +133,8 @@ def find_model(name: str | Path, *, revision: str | None = None) -> Path:
     path = Path(name)
     if isinstance(name, str) and not path.exists() and is_repository(name):
         return download_files(name, first=FILE, patterns=PATTERNS, revision=revision)
+    if name == SHIPPED and not path.exists():
+        path = SHIPPED_FOLDER
     if revision is not None:
         raise UsageError(f"{name}: a revision goes with a model on a hub only: leave it out")
     return path

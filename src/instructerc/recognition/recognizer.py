@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -30,7 +32,7 @@ from instructerc.recognition.artefact import (
 )
 from instructerc.recognition.cached_scoring import CachedScoring
 from instructerc.recognition.generation import GreedyGeneration
-from instructerc.recognition.predictions import TurnPrediction
+from instructerc.recognition.predictions import UNCERTAIN, TurnPrediction
 from instructerc.recognition.publishing import find_model
 from instructerc.recognition.scoring import PaddedScoring, Progress, probabilities
 from instructerc.recognition.session import RecognitionSession, begun
@@ -94,10 +96,12 @@ class EmotionRecognizer:
         tasks: What the model learned; empty for a backbone as it came, which may be asked anything.
         engine: What computes instead of the backbone, which then needs no weights; None where nothing does.
         warns: Whether it logs a warning, once, where the backbone does not know the words that it is to read.
+        temperature: What log-likelihoods are divided by before they become probabilities.
+        threshold: Least probability of an emotion; a turn whose likeliest label has less is `UNCERTAIN`.
 
     Example:
         ```python
-        recognizer = EmotionRecognizer.from_pretrained("runs/quickstart")
+        recognizer = EmotionRecognizer.from_pretrained("embedded")
         for turn in recognizer.recognize(conversation):
             print(turn.speaker, turn.text, turn.emotion, turn.probabilities)
         ```
@@ -114,12 +118,18 @@ class EmotionRecognizer:
     tasks: tuple[Task, ...] = ()
     engine: ServingEngine | None = None
     warns: bool = True
+    temperature: float = 1.0
+    threshold: float = 0.0
     _encoder: PromptEncoder = field(init=False, repr=False)
     _prompt_hash: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise UsageError(f"recognition.mode is {self.mode!r}: choose one of {', '.join(get_args(Mode))}")
+        if not 0 <= self.threshold <= 1:
+            raise UsageError(f"threshold is {self.threshold}: it is a probability, give 0 to 1")
+        if self.threshold and self.mode == "generate":
+            raise UsageError("a threshold needs probabilities, which mode 'generate' has none of: choose mode 'score'")
         if self.engine is not None:
             self.batching = "padded"  # it shares what prompts have in common by itself
         self._encoder = PromptEncoder.of(self.backbone, self.prompt, self.max_length)
@@ -138,11 +148,13 @@ class EmotionRecognizer:
         allow_oracle: bool = False,
         engine: Engine = "transformers",
         revision: str | None = None,
+        labels: Sequence[str] | Mapping[str, str] | None = None,
+        threshold: float = 0.0,
     ) -> EmotionRecognizer:
-        """Loads what a training has written.
+        """Loads what a training has written, or the model that ships with the package.
 
         Args:
-            folder: A run folder, the folder of a trained or merged model, or the id of one on a model hub.
+            folder: `embedded`, a run folder, the folder of a trained or merged model, or the id of one on a model hub.
             mode: How to recognise; by default as the training evaluated.
             batch_size: Prompts that go through the model at once.
             batching: Whether tokens that prompts share are computed once.
@@ -152,6 +164,9 @@ class EmotionRecognizer:
             engine: What runs the model. `vllm` needs an untrained or a merged one, batches by its own rules, and takes
                 neither `batch_size` nor `batching`, `device` nor `attention`.
             revision: Commit, tag or branch of a model on a hub.
+            labels: Other labels than the model's, in the order in which prompts state them; or what each means, by
+                label. A model that was not trained on them answers as it can, and a warning says so.
+            threshold: Least probability of an emotion; a turn whose likeliest label has less is `uncertain`.
 
         Raises:
             AssetError: There is no such folder, and the hub has no such model, or may not be asked.
@@ -168,17 +183,21 @@ class EmotionRecognizer:
             artefact, backbone, name, serving = _load_into_vllm(place)
         else:
             artefact, backbone, name = load_artefact(place, device=device, attention=attention)
+        prompt = artefact.prompt if labels is None else _with_labels(artefact, labels)
         return cls(
             backbone=backbone,
-            prompt=artefact.prompt,
+            prompt=prompt,
             mode=mode or artefact.mode,
             batch_size=batch_size,
             batching=batching,
             max_length=artefact.max_length,
-            model_hash=name,
+            model_hash=_asked_hash(name, prompt if prompt != artefact.prompt else None, threshold),
             demonstrator=demonstrator,
             tasks=artefact.tasks if artefact.trained else (),
             engine=serving,
+            # It was fitted to the labels that the model learned.
+            temperature=artefact.temperature if prompt.labels == artefact.prompt.labels else 1.0,
+            threshold=threshold,
         )
 
     @property
@@ -338,19 +357,34 @@ class EmotionRecognizer:
         """As `answer`, for examples that are encoded already; `scoring` takes the place of what `batching` says."""
         if self.mode == "generate":
             return self._generated(examples, encoded, progress)
-        if self.engine is not None:
-            scores = self.engine.score(encoded, progress=progress)
-        else:
-            scores = (scoring or self._scoring()).score(self.backbone, encoded, progress=progress)
+        scores = self._scores(encoded, scoring, progress)
         return [self._scored(example, ids, row) for example, ids, row in zip(examples, encoded, scores, strict=True)]
+
+    def scores(self, examples: Sequence[Example], *, progress: Progress | None = None) -> list[list[float]]:
+        """The log-likelihood of every label, for each example, as the model has it: what a temperature is fitted on.
+
+        Raises:
+            PromptTooLongError: A prompt is too long even without its history.
+        """
+        parts = (zip(*part, strict=True) for part in self._slices(iter(examples)))
+        return [row for _, encoded in parts for row in self._scores(encoded, None, progress)]
+
+    def _scores(
+        self, encoded: Sequence[EncodedExample], scoring: CachedScoring | None, progress: Progress | None
+    ) -> list[list[float]]:
+        if self.engine is not None:
+            return self.engine.score(encoded, progress=progress)
+        return (scoring or self._scoring()).score(self.backbone, encoded, progress=progress)
 
     def _scoring(self) -> TreeScoring | PaddedScoring:
         trees = use_trees(self.backbone, self.batching)
         return TreeScoring() if trees else PaddedScoring(batch_size=self.batch_size)
 
     def _scored(self, example: Example, encoded: EncodedExample, row: Sequence[float]) -> TurnPrediction:
-        shares = dict(zip(example.candidates, probabilities(row), strict=True))
-        return self._prediction(example, encoded, max(shares, key=shares.__getitem__), shares=shares)
+        shares = dict(zip(example.candidates, probabilities(row, temperature=self.temperature), strict=True))
+        likeliest = max(shares, key=shares.__getitem__)
+        emotion = likeliest if shares[likeliest] >= self.threshold else UNCERTAIN
+        return self._prediction(example, encoded, emotion, shares=shares)
 
     def _generated(
         self, examples: Sequence[Example], encoded: Sequence[EncodedExample], progress: Progress | None
@@ -387,6 +421,39 @@ class EmotionRecognizer:
             model=self.model_hash,
             prompt=self._prompt_hash,
         )
+
+
+def _with_labels(artefact: Artefact, labels: Sequence[str] | Mapping[str, str]) -> PromptSpec:
+    """A model's prompts, about other labels; warns where the model has not learned them.
+
+    Raises:
+        UsageError: There are fewer than two, one is blank, or one stands twice.
+    """
+    if isinstance(labels, str):
+        raise UsageError(f"labels are one text, {labels!r}: give a list of them")
+    names = tuple(labels)
+    folded = [name.strip().casefold() for name in names]
+    if len(names) < 2 or not all(folded) or len(set(folded)) < len(names):
+        raise UsageError(f"labels are {', '.join(map(repr, names)) or 'none'}: give two or more, each once, none blank")
+    if UNCERTAIN in folded:
+        raise UsageError(f"{UNCERTAIN!r} is what a turn below the threshold is called: give that label another name")
+    described = {name: text for name, text in labels.items() if text} if isinstance(labels, Mapping) else {}
+    if artefact.trained and (names != artefact.prompt.labels or described):
+        logger.warning(
+            "the model was trained on %s, and is asked for %s: measure it on some of your own turns before you rely on "
+            "it, or train on them (instructerc run own-data)",
+            ", ".join(artefact.prompt.labels),
+            ", ".join(names),
+        )
+    return replace(artefact.prompt, labels=names, descriptions=described)
+
+
+def _asked_hash(model: str, prompt: PromptSpec | None, threshold: float) -> str:
+    """Names the model, and what is asked of it where that is something else than it was trained for."""
+    if prompt is None and not threshold:
+        return model
+    asked = [model, None if prompt is None else prompt.to_json(), threshold]
+    return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()[:12]
 
 
 def _load_into_vllm(folder: Path) -> tuple[Artefact, Backbone, str, ServingEngine]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import fsum, log
 
-from instructerc.recognition.predictions import TurnPrediction, by_conversation
+from instructerc.recognition.predictions import UNCERTAIN, TurnPrediction, by_conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Moment:
         emotion: What was recognised.
         confidence: Its probability; None where answers were generated.
         shares: Every label with its probability, the likeliest first.
-        before: What this speaker felt the last time they spoke; None at their first turn.
+        before: What this speaker felt the last time it was certain; None where it never was.
         gold: The gold label; None where there is none.
     """
 
@@ -42,8 +42,8 @@ class Moment:
 
     @property
     def shifted(self) -> bool:
-        """Whether the speaker feels something else than the last time they spoke."""
-        return self.before is not None and self.before != self.emotion
+        """Whether the speaker feels something else than the last time they spoke; not where one cannot be certain."""
+        return self.before is not None and self.emotion not in (self.before, UNCERTAIN)
 
     @property
     def entropy(self) -> float | None:
@@ -189,4 +189,5 @@ def _moments(rows: Sequence[TurnPrediction]) -> Iterator[Moment]:
             before=last.get(row.speaker),
             gold=row.gold,
         )
-        last[row.speaker] = row.emotion
+        if row.emotion != UNCERTAIN:
+            last[row.speaker] = row.emotion

@@ -15,7 +15,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from instructerc.corpora.label_studio import CONTROL, DIALOGUE
-from instructerc.recognition.predictions import TurnPrediction, by_conversation
+from instructerc.recognition.predictions import UNCERTAIN, TurnPrediction, by_conversation
 from instructerc.reporting.palette import palette
 
 
@@ -31,6 +31,7 @@ def label_studio_config(labels: Sequence[str]) -> str:
           <Paragraphs name="dialogue" value="$dialogue" layout="dialogue" nameKey="speaker" textKey="text"/>
         </View>
     """
+    labels = [label for label in labels if label != UNCERTAIN]
     marks = palette(labels)
     lines = [f'    <Label value={quoteattr(label)} background="{marks[label].colour}"/>' for label in labels]
     return "\n".join(
@@ -65,7 +66,8 @@ def label_studio_tasks(rows: Iterable[TurnPrediction]) -> Iterator[dict[str, Any
             "predictions": [
                 {
                     "model_version": turns[0].model,
-                    "result": [_region(place, row) for place, row in enumerate(turns)],
+                    # A turn that the model left open is left open to people, too.
+                    "result": [_region(place, row) for place, row in enumerate(turns) if row.emotion != UNCERTAIN],
                 }
             ],
         }

@@ -38,6 +38,7 @@ EXCITEMENT = Mark("#f0e442", "★", "yellow")
 FRUSTRATION = Mark("#882255", "▣", "bright_red")
 POWER = Mark("#7b5ce6", "◉", "bright_magenta")
 PEACE = Mark("#88ccaa", "◐", "bright_green")
+UNCERTAIN = Mark("#a0a0a0", "?", "bright_black")
 
 _BY_WORD: Mapping[str, Mark] = {
     word: mark
@@ -53,10 +54,11 @@ _BY_WORD: Mapping[str, Mark] = {
         (FRUSTRATION, "frustrated frustration"),
         (POWER, "powerful"),
         (PEACE, "peaceful calm"),
+        (UNCERTAIN, "uncertain"),
     )
     for word in words.split()
 }
-_KNOWN = tuple(dict.fromkeys(_BY_WORD.values()))
+_KNOWN = tuple(known for known in dict.fromkeys(_BY_WORD.values()) if known != UNCERTAIN)
 
 
 def mark(label: str) -> Mark:

@@ -1,0 +1,76 @@
+"""How sure a model is, fitted after training and kept with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from instructerc.errors import UsageError
+from instructerc.experiments.calibrating import calibrate
+from instructerc.experiments.data import prepare_data
+from instructerc.experiments.run import RunResult, run_recipe
+from instructerc.recognition.predictions import read_predictions
+from instructerc.recognition.recognizer import EmotionRecognizer
+from tests.experiments.recipes import Log, recipe, values
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory, finished: RunResult) -> RunResult:
+    folder = tmp_path_factory.mktemp("calibrated")
+    given = json.loads((finished.folder.parent / "tiny.yaml").read_text(encoding="utf-8"))
+    return run_recipe(recipe(folder, given, "recognition.calibration=temperature"))
+
+
+def test_a_run_measures_what_its_calibrated_model_says(calibrated: RunResult, finished: RunResult) -> None:
+    recognizer = EmotionRecognizer.from_pretrained(calibrated.folder, device="cpu")
+    assert recognizer.temperature != 1
+    before = read_predictions(finished.folder / "predictions.jsonl")
+    after = read_predictions(calibrated.folder / "predictions.jsonl")
+    assert {row.model for row in after} == {recognizer.model_hash}
+    assert [row.emotion for row in after] == [row.emotion for row in before]
+    assert [row.probabilities for row in after] != [row.probabilities for row in before]
+    assert calibrated.weighted_f1 == finished.weighted_f1
+
+
+def test_a_resumed_run_is_not_calibrated_twice(calibrated: RunResult) -> None:
+    resolved = recipe(
+        calibrated.folder.parent,
+        json.loads((calibrated.folder.parent / "tiny.yaml").read_text(encoding="utf-8")),
+        "recognition.calibration=temperature",
+    )
+    before = (calibrated.folder / "model" / "artefact.json").read_bytes()
+    watcher = Log()
+    run_recipe(resolved, resume=True, watcher=watcher)
+    assert "calibrating" not in watcher.phases
+    assert (calibrated.folder / "model" / "artefact.json").read_bytes() == before
+
+
+def test_it_is_fitted_on_validation_alone(
+    tmp_path: Path, calibrated: RunResult, corpus_folder: Path, llama_folder: Path
+) -> None:
+    data = prepare_data(recipe(tmp_path, values(corpus_folder, llama_folder)).recipe)
+    folder = tmp_path / "model"
+    shutil.copytree(calibrated.folder / "model", folder)
+    recognizer = EmotionRecognizer.from_pretrained(folder, device="cpu")
+    assert data.corpus is not None
+    alone = replace(data, corpus=replace(data.corpus, train=(), test=()))
+    assert calibrate(recognizer, alone, folder) == recognizer.temperature
+    without = replace(data, corpus=replace(data.corpus, validation=()))
+    with pytest.raises(UsageError, match="no labelled turns: set it to none"):
+        calibrate(recognizer, without, folder)
+
+
+def test_answers_that_are_generated_have_nothing_to_calibrate(
+    tmp_path: Path, finished: RunResult, corpus_folder: Path, llama_folder: Path
+) -> None:
+    data = prepare_data(recipe(tmp_path, values(corpus_folder, llama_folder)).recipe)
+    recognizer = EmotionRecognizer.from_pretrained(finished.folder, device="cpu", mode="generate")
+    with pytest.raises(UsageError, match=r"set recognition\.mode to score, or leave it out"):
+        calibrate(recognizer, data, finished.folder)
+    given = values(corpus_folder, llama_folder)
+    with pytest.raises(UsageError, match=r"recognition\.calibration: needs probabilities"):
+        recipe(tmp_path, given, "recognition.calibration=temperature", "recognition.mode=generate")
