@@ -57,6 +57,7 @@ docs: setup ## Write the pages that are generated from the code
 	$(BIN)/python scripts/results_table.py
 	$(BIN)/python scripts/benchmarks_page.py
 	$(BIN)/python scripts/baselines_table.py
+	$(BIN)/python scripts/shipped_card.py
 
 docs-check: setup ## Say whether those pages are current
 	$(BIN)/python scripts/recipes_page.py --check
@@ -64,6 +65,7 @@ docs-check: setup ## Say whether those pages are current
 	$(BIN)/python scripts/results_table.py --check
 	$(BIN)/python scripts/benchmarks_page.py --check
 	$(BIN)/python scripts/baselines_table.py --check
+	$(BIN)/python scripts/shipped_card.py --check
 
 check: lint format-check types docs-check test ## Everything that a change has to pass
 

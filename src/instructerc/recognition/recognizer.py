@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +28,7 @@ from instructerc.recognition.artefact import (
     read_artefact,
     require_own,
 )
+from instructerc.recognition.asking import asked_hash, with_labels
 from instructerc.recognition.cached_scoring import CachedScoring
 from instructerc.recognition.generation import GreedyGeneration
 from instructerc.recognition.predictions import UNCERTAIN, TurnPrediction
@@ -183,21 +182,53 @@ class EmotionRecognizer:
             artefact, backbone, name, serving = _load_into_vllm(place)
         else:
             artefact, backbone, name = load_artefact(place, device=device, attention=attention)
-        prompt = artefact.prompt if labels is None else _with_labels(artefact, labels)
-        return cls(
+        recognizer = cls(
             backbone=backbone,
-            prompt=prompt,
+            prompt=artefact.prompt,
             mode=mode or artefact.mode,
             batch_size=batch_size,
             batching=batching,
             max_length=artefact.max_length,
-            model_hash=_asked_hash(name, prompt if prompt != artefact.prompt else None, threshold),
+            model_hash=name,
             demonstrator=demonstrator,
             tasks=artefact.tasks if artefact.trained else (),
             engine=serving,
+            temperature=artefact.temperature,
+        )
+        asked = recognizer.asking(labels=labels, threshold=threshold)
+        if artefact.trained and asked.prompt != artefact.prompt:
+            logger.warning(
+                "the model was trained on %s, and is asked for %s: measure it on some of your own turns before you "
+                "rely on it, or train on them (instructerc run own-data)",
+                ", ".join(recognizer.labels),
+                ", ".join(asked.labels),
+            )
+        return asked
+
+    def asking(
+        self, *, labels: Sequence[str] | Mapping[str, str] | None = None, threshold: float | None = None
+    ) -> EmotionRecognizer:
+        """The same model, asked for other labels or for more certainty; it takes no further memory.
+
+        Args:
+            labels: As in `from_pretrained`; None leaves them.
+            threshold: As in `from_pretrained`; None leaves it.
+
+        Raises:
+            UsageError: There are fewer than two labels, one is blank or stands twice, or the threshold is no
+                probability.
+        """
+        prompt = self.prompt if labels is None else with_labels(self.prompt, labels)
+        least = self.threshold if threshold is None else threshold
+        if prompt == self.prompt and least == self.threshold:
+            return self
+        return replace(
+            self,
+            prompt=prompt,
+            threshold=least,
+            model_hash=asked_hash(self.model_hash, prompt, least),
             # It was fitted to the labels that the model learned.
-            temperature=artefact.temperature if prompt.labels == artefact.prompt.labels else 1.0,
-            threshold=threshold,
+            temperature=self.temperature if prompt.labels == self.prompt.labels else 1.0,
         )
 
     @property
@@ -421,39 +452,6 @@ class EmotionRecognizer:
             model=self.model_hash,
             prompt=self._prompt_hash,
         )
-
-
-def _with_labels(artefact: Artefact, labels: Sequence[str] | Mapping[str, str]) -> PromptSpec:
-    """A model's prompts, about other labels; warns where the model has not learned them.
-
-    Raises:
-        UsageError: There are fewer than two, one is blank, or one stands twice.
-    """
-    if isinstance(labels, str):
-        raise UsageError(f"labels are one text, {labels!r}: give a list of them")
-    names = tuple(labels)
-    folded = [name.strip().casefold() for name in names]
-    if len(names) < 2 or not all(folded) or len(set(folded)) < len(names):
-        raise UsageError(f"labels are {', '.join(map(repr, names)) or 'none'}: give two or more, each once, none blank")
-    if UNCERTAIN in folded:
-        raise UsageError(f"{UNCERTAIN!r} is what a turn below the threshold is called: give that label another name")
-    described = {name: text for name, text in labels.items() if text} if isinstance(labels, Mapping) else {}
-    if artefact.trained and (names != artefact.prompt.labels or described):
-        logger.warning(
-            "the model was trained on %s, and is asked for %s: measure it on some of your own turns before you rely on "
-            "it, or train on them (instructerc run own-data)",
-            ", ".join(artefact.prompt.labels),
-            ", ".join(names),
-        )
-    return replace(artefact.prompt, labels=names, descriptions=described)
-
-
-def _asked_hash(model: str, prompt: PromptSpec | None, threshold: float) -> str:
-    """Names the model, and what is asked of it where that is something else than it was trained for."""
-    if prompt is None and not threshold:
-        return model
-    asked = [model, None if prompt is None else prompt.to_json(), threshold]
-    return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()[:12]
 
 
 def _load_into_vllm(folder: Path) -> tuple[Artefact, Backbone, str, ServingEngine]:
