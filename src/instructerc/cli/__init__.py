@@ -19,7 +19,9 @@ COMMANDS = {
         "instructerc.cli.run:run", "Train, choose an epoch on validation, evaluate and report, as a recipe says."
     ),
     "predict": LazyCommand("instructerc.cli.predict:predict", "Name the emotion of every turn of your conversations."),
-    "serve": LazyCommand("instructerc.cli.serve:serve", "Answer over HTTP: an API for programs and a page for people, within limits."),
+    "serve": LazyCommand(
+        "instructerc.cli.serve:serve", "Answer over HTTP: an API for programs and a page for people, within limits."
+    ),
     "evaluate": LazyCommand(
         "instructerc.cli.evaluate:evaluate", "Compute every figure anew from a file of predictions."
     ),

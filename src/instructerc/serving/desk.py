@@ -1,7 +1,8 @@
 """One queue in front of the models: requests of several clients are read together, sessions in their turn.
 
 One thread computes, and takes what waits: as many conversations as fit into a batch go through the model as one, so
-that rows are full however small the requests are. Who asks waits without holding a thread.
+that rows are full however small the requests are. Between two batches it makes every call that waits, such as a turn of
+a live conversation, which is small and has a person behind it. Who asks waits without holding a thread.
 """
 
 from __future__ import annotations
@@ -83,12 +84,13 @@ class Desk:
         statistics: What went over it.
     """
 
-    batch: int = 256
+    batch: int = 64
     queue: int = 8_192
     statistics: DeskStatistics = field(default_factory=DeskStatistics)
     _waiting: deque[_Job[Any]] = field(default_factory=deque)
     _condition: threading.Condition = field(default_factory=threading.Condition)
     _closed: bool = True
+    _batched: bool = False
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> Desk:
@@ -149,20 +151,25 @@ class Desk:
 
     def _work(self) -> None:
         while (jobs := self._next()) is not None:
-            if jobs and jobs[0].call is not None:
-                _call(jobs[0])
-            elif jobs:
+            self._batched = bool(jobs) and jobs[0].call is None
+            if self._batched:
                 self._recognize(jobs)
+            else:
+                for job in jobs:
+                    _call(job)
 
     def _next(self) -> list[_Job[Any]] | None:
-        """A call, or requests that go together; nothing where nobody waits any more, None at the very end."""
+        """Calls, or requests that go together; nothing where nobody waits any more, None at the very end."""
         with self._condition:
             while not self._waiting and not self._closed:
                 self._condition.wait()
             if not self._waiting:
                 return None
             waiting = [job for job in self._waiting if not job.dropped]
-            taken = _together(waiting, self.batch)
+            calls = [job for job in waiting if job.call is not None]
+            # By turns, so that neither can keep the other waiting for more than one round.
+            calls_first = bool(calls) and (self._batched or len(calls) == len(waiting))
+            taken = calls if calls_first else _together([job for job in waiting if job.call is None], self.batch)
             self._waiting = deque(job for job in waiting if job not in taken)
             return taken
 
@@ -191,11 +198,9 @@ class Desk:
 
 
 def _together(waiting: Sequence[_Job[Any]], most: int) -> list[_Job[Any]]:
-    """The job that has waited longest, and those that the same recogniser can answer with it."""
-    taken: list[_Job[Any]] = list(waiting[:1])
-    if not taken or taken[0].call is not None:
-        return taken
-    turns = taken[0].turns
+    """The request that has waited longest, and those that the same recogniser can answer with it."""
+    taken = list(waiting[:1])
+    turns = sum(job.turns for job in taken)
     for job in waiting[1:]:
         if job.recognizer is taken[0].recognizer and turns + job.turns <= most:
             taken.append(job)

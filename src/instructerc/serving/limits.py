@@ -35,7 +35,7 @@ class Limits:
     idle: float = 900.0
     queue: int = 8_192
     timeout: float = 120.0
-    batch: int = 256
+    batch: int = 64
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,0 +1,160 @@
+"""What a server withstands: many clients at once on loopback, mixed sizes, for half a minute.
+
+python benchmarks/server_load.py [--clients 64] [--seconds 30] [--json benchmarks/results/server-load.json]
+
+Starts `instructerc serve` with the model that ships as a process of its own, lets clients ask without a pause, and adds
+up: answers by status, turns a second, seconds to the answer (median, 95 %, 99 %), requests read together, and the
+server's memory before, half way and at the end. One client in four follows a live conversation, a turn at a time; the
+others send one conversation of 1 to 40 turns. A second round does the same against a queue of 64 turns, where refusals
+(429) are what the limits promise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+LINES = (
+    "How can I help?",
+    "My parcel was due on Monday. It is Friday.",
+    "I gave the number to your colleague twice already!",
+    "I am sorry to hear that. May I have it once more, please?",
+    "Oh! That is wonderful, thank you so much.",
+    "No.",
+    "Well, I waited at home all day, nobody rang, and in the evening there was a note that nobody had been at home.",
+)
+
+
+class Load:
+    """What clients met with."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[int] = Counter()
+        self.seconds: dict[str, list[float]] = {"conversations": [], "live turns": []}
+        self.turns = 0
+
+    async def ask(self, client: httpx.AsyncClient, path: str, body: Any, turns: int) -> Any:
+        """One request; returns its answer where there is one."""
+        began = time.monotonic()
+        response = await client.post(path, json=body)
+        self.statuses[response.status_code] += 1
+        if response.status_code == 429:
+            await asyncio.sleep(float(response.headers["retry-after"]))
+        if not response.is_success:
+            return None
+        if turns:
+            kind = "conversations" if path == "/v1/recognize" else "live turns"
+            self.seconds[kind].append(time.monotonic() - began)
+        self.turns += turns
+        return response.json()
+
+
+def said(draw: random.Random) -> dict[str, str]:
+    return {"speaker": draw.choice(("Agent", "Ines")), "text": draw.choice(LINES)}
+
+
+async def whole(load: Load, client: httpx.AsyncClient, draw: random.Random, until: float) -> None:
+    while time.monotonic() < until:
+        turns = [said(draw) for _ in range(min(40, int(draw.expovariate(1 / 8)) + 1))]
+        await load.ask(client, "/v1/recognize", {"conversations": [{"turns": turns}]}, len(turns))
+
+
+async def live(load: Load, client: httpx.AsyncClient, draw: random.Random, until: float) -> None:
+    while time.monotonic() < until:
+        opened = await load.ask(client, "/v1/sessions", {}, 0)
+        if opened is None:
+            continue
+        for _ in range(draw.randint(5, 30)):
+            if time.monotonic() >= until:
+                break
+            await load.ask(client, f"/v1/sessions/{opened['id']}/turns", said(draw), 1)
+        await client.delete(f"/v1/sessions/{opened['id']}")
+
+
+def memory(process: int) -> float:
+    """Resident memory of a process, in MiB."""
+    text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    found = re.search(r"VmRSS:\s+(\d+)", text)
+    assert found
+    return int(found[1]) / 1024
+
+
+async def clients(url: str, process: int, *, count: int, seconds: float) -> dict[str, Any]:
+    load = Load()
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+        await client.post("/v1/recognize", json={"conversations": [{"turns": [said(random.Random(0))] * 40}]})
+        memories = [memory(process)]
+        began = time.monotonic()
+        until = began + seconds
+        tasks = [
+            asyncio.create_task((live if number % 4 == 0 else whole)(load, client, random.Random(number), until))
+            for number in range(count)
+        ]
+        await asyncio.sleep(seconds / 2)
+        memories.append(memory(process))
+        await asyncio.gather(*tasks)
+        passed = time.monotonic() - began
+        memories.append(memory(process))
+        text = (await client.get("/metrics")).text
+    batches, requests = (float(re.findall(rf"^{name} (\S+)", text, re.MULTILINE)[0]) for name in (
+        "instructerc_batches", "instructerc_batched_requests"))  # fmt: skip
+    cuts = {kind: statistics.quantiles(seconds, n=100) for kind, seconds in load.seconds.items()}
+    return {
+        "clients": count,
+        "seconds": round(passed, 1),
+        "statuses": {str(status): number for status, number in sorted(load.statuses.items())},
+        "turns a second": round(load.turns / passed, 1),
+        "seconds to the answer": {
+            kind: {f"p{cut}": round(found[cut - 1], 3) for cut in (50, 95, 99)} for kind, found in cuts.items()
+        },
+        "requests a batch": round(requests / batches, 2),
+        "memory MiB": [round(value) for value in memories],
+    }
+
+
+def measured(*options: str, count: int, seconds: float) -> dict[str, Any]:
+    """Starts a server, lets the clients in, ends it."""
+    command = [sys.executable, "-m", "instructerc", "serve", "--port", "0", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    url = next(line.split()[2] for line in process.stderr if line.startswith("listening at "))
+    drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
+    try:
+        found = asyncio.run(clients(url, process.pid, count=count, seconds=seconds))
+    finally:
+        process.terminate()
+        process.wait()
+        drain.wait()
+    return {"options": list(options), **found, "exit": process.returncode}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    rounds = [measured(*options, count=given.clients, seconds=given.seconds) for options in ((), ("--max-queue", "64"))]
+    record = {"rounds": rounds, "threads": os.environ.get("OMP_NUM_THREADS", "all"), "cores": os.cpu_count()}
+    text = json.dumps(record, indent=1)
+    print(text)
+    if given.json:
+        given.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
