@@ -97,6 +97,11 @@ class RecognitionSession:
         self._scoring = CachedScoring() if trees else None
 
     @property
+    def recognizer(self) -> EmotionRecognizer:
+        """What answers."""
+        return self._recognizer
+
+    @property
     def conversation(self) -> Conversation:
         """What was said so far."""
         return self._state.conversation

@@ -55,7 +55,13 @@ from instructerc.serving.messages import (
 from instructerc.serving.metrics import Metrics
 from instructerc.serving.models import Models
 from instructerc.serving.routes import add_routes
-from instructerc.serving.sessions import Sessions, TooManySessionsError, TooManyTurnsError, UnknownSessionError
+from instructerc.serving.sessions import (
+    Labelled,
+    Sessions,
+    TooManySessionsError,
+    TooManyTurnsError,
+    UnknownSessionError,
+)
 
 if TYPE_CHECKING:
     from instructerc.recognition.recognizer import EmotionRecognizer
@@ -157,18 +163,29 @@ class Server:
             ConversationOut(id=item.id, turns=[turn_out(row, threshold=question.threshold) for row in rows])
             for item, rows in zip(conversations, answered, strict=True)
         ]
-        return Answer(model=recognizer.model_hash, labels=list(recognizer.labels), conversations=found)
+        return Answer(
+            model=recognizer.model_hash,
+            labels=list(recognizer.labels),
+            marks=_marks(recognizer),
+            conversations=found,
+        )
 
     async def open_session(self, asked: Asked) -> SessionOut:
         """Opens a live conversation."""
         recognizer = self.models.get(asked.model, labels=asked.labels).asking(threshold=asked.threshold)
         name = await self._within_time(self.desk.call(lambda: self.sessions.open(recognizer.session)))
-        return SessionOut(id=name, idle_seconds=self.limits.idle, turns=[])
+        return await self.session(name)
 
     async def session(self, name: str) -> SessionOut:
         """What a live conversation holds."""
-        rows = await self._within_time(self.desk.call(lambda: self.sessions.get(name).predictions))
-        return SessionOut(id=name, idle_seconds=self.limits.idle, turns=[turn_out(row) for row in rows])
+        held = await self._within_time(self.desk.call(lambda: self.sessions.get(name)))
+        return SessionOut(
+            id=name,
+            idle_seconds=self.limits.idle,
+            labels=list(held.recognizer.labels),
+            marks=_marks(held.recognizer),
+            turns=[turn_out(row) for row in held.predictions],
+        )
 
     async def add_turn(self, name: str, turn: Turn) -> TurnOut:
         """Adds a turn to a live conversation."""
@@ -218,7 +235,6 @@ async def _fault(_: Request, error: Exception) -> Response:
 
 
 def _model_out(name: str, recognizer: EmotionRecognizer) -> ModelOut:
-    marks = palette([*recognizer.labels, UNCERTAIN])
     return ModelOut(
         name=name,
         hash=recognizer.model_hash,
@@ -227,8 +243,13 @@ def _model_out(name: str, recognizer: EmotionRecognizer) -> ModelOut:
         tasks=list(recognizer.tasks),
         mode=recognizer.mode,
         context=recognizer.backbone.context,
-        marks={label: MarkOut(colour=mark.colour, symbol=mark.symbol) for label, mark in marks.items()},
+        marks=_marks(recognizer),
     )
+
+
+def _marks(recognizer: Labelled) -> dict[str, MarkOut]:
+    marks = palette([*recognizer.labels, UNCERTAIN])
+    return {label: MarkOut(colour=mark.colour, symbol=mark.symbol) for label, mark in marks.items()}
 
 
 def _read_file(suffix: str, data: bytes, most: int) -> Transcript:

@@ -75,6 +75,13 @@ class TurnOut(Message):
     entropy: Annotated[float | None, Field(description="Bits: 0 where the model is sure of one label.")] = None
 
 
+class MarkOut(Message):
+    """How an emotion is marked on a page."""
+
+    colour: str
+    symbol: str
+
+
 class ConversationOut(Message):
     """The emotions of a conversation, in order."""
 
@@ -87,6 +94,7 @@ class Answer(Message):
 
     model: Annotated[str, Field(description="Changes with the model and with what was asked of it.")]
     labels: Annotated[list[str], Field(description="What it chose from.")]
+    marks: Annotated[dict[str, MarkOut], Field(description="A colour and a symbol for each label.")]
     conversations: list[ConversationOut]
 
 
@@ -95,6 +103,8 @@ class SessionOut(Message):
 
     id: str
     idle_seconds: float
+    labels: list[str]
+    marks: dict[str, MarkOut]
     turns: list[TurnOut]
 
 
@@ -117,13 +127,6 @@ class Transcript(Message):
 
     conversations: list[ReadOut]
     set_aside: Annotated[list[str], Field(description="What could not be read: the line, and why.")] = []
-
-
-class MarkOut(Message):
-    """How an emotion is marked on a page."""
-
-    colour: str
-    symbol: str
 
 
 class ModelOut(Message):

@@ -24,8 +24,22 @@ class TooManyTurnsError(InstructERCError):
     """A live conversation is as long as a server lets it become."""
 
 
+class Labelled(Protocol):
+    """What chooses among labels."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What it chooses from."""
+        ...
+
+
 class LiveSession(Protocol):
     """A conversation that goes on."""
+
+    @property
+    def recognizer(self) -> Labelled:
+        """What answers."""
+        ...
 
     @property
     def predictions(self) -> tuple[TurnPrediction, ...]:
