@@ -34,6 +34,7 @@ ROOMS = (
     "recipes",
     "scale",
     "serving",
+    "diagnosis",
     "cli",
     "testing",
 )

@@ -50,6 +50,10 @@ COMMANDS = {
     "backbones": LazyCommand(
         "instructerc.cli.backbones:app", "List backbones, and say what one needs and whether it fits."
     ),
+    "doctor": LazyCommand(
+        "instructerc.cli.doctor:doctor",
+        "Say what this machine and this installation can do: versions, memory, network, extras, a short self-test.",
+    ),
     "data": LazyCommand("instructerc.cli.data:app", "List, download, look at and check corpora and data of your own."),
 }
 """Every command, in the order of the help: name, where it stands, what it does. To add one, add a line."""
