@@ -12,7 +12,7 @@ RECIPE ?= quickstart
 PYTEST ?= OMP_NUM_THREADS=1 $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format format-check types docs docs-check check clean
+.PHONY: help setup run test test-slow lint format format-check types docs docs-check site check clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,7 @@ docs: setup ## Write the pages that are generated from the code
 	$(BIN)/python scripts/benchmarks_page.py
 	$(BIN)/python scripts/baselines_table.py
 	$(BIN)/python scripts/shipped_card.py
+	$(BIN)/python scripts/cli_page.py
 
 docs-check: setup ## Say whether those pages are current
 	$(BIN)/python scripts/recipes_page.py --check
@@ -66,8 +67,12 @@ docs-check: setup ## Say whether those pages are current
 	$(BIN)/python scripts/benchmarks_page.py --check
 	$(BIN)/python scripts/baselines_table.py --check
 	$(BIN)/python scripts/shipped_card.py --check
+	$(BIN)/python scripts/cli_page.py --check
 
-check: lint format-check types docs-check test ## Everything that a change has to pass
+site: setup ## Make the documentation as a site, in site/; a broken link ends it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+check: lint format-check types docs-check site test ## Everything that a change has to pass
 
 clean: ## Remove caches and build outputs (.venv and runs/ stay)
 	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
