@@ -80,6 +80,19 @@ def test_a_look_at_the_data_runs_without_a_sentence_encoder(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_a_first_conversation_is_recognised_by_the_model_that_ships(tmp_path: Path) -> None:
+    printed = run("first_conversation.ipynb", tmp_path)
+    assert printed.keys() == code_cells("first_conversation.ipynb")
+    assert [line.split()[0] for line in printed["recognize"].splitlines()][3::2] == ["anger", "joy"]
+    assert "uncertain" in printed["threshold"]
+    assert {line.split()[0] for line in printed["labels"].splitlines()} <= {"satisfied", "neutral", "dissatisfied"}
+    assert [line.split()[0] for line in printed["session"].splitlines()[:-1]] == [
+        line.split()[0] for line in printed["recognize"].splitlines()
+    ]
+    assert printed["stream"].startswith("call [")
+
+
+@pytest.mark.slow
 def test_the_demo_trains_recognises_and_measures(tmp_path: Path) -> None:
     printed = run("demo.ipynb", tmp_path)
     assert printed.keys() == code_cells("demo.ipynb")

@@ -12,16 +12,31 @@ from typing import TYPE_CHECKING, Any
 from instructerc.conversation import Conversation, Corpus, Utterance
 
 if TYPE_CHECKING:
-    from instructerc.corpora import load_corpus
+    from instructerc.corpora import load_conversations, load_corpus
+    from instructerc.recognition.predictions import TurnPrediction
     from instructerc.recognition.recognizer import EmotionRecognizer
+    from instructerc.recognition.session import RecognitionSession
 
 __version__ = "0.1.0"
 
-__all__ = ["Conversation", "Corpus", "EmotionRecognizer", "Utterance", "__version__", "load_corpus"]
+__all__ = [
+    "Conversation",
+    "Corpus",
+    "EmotionRecognizer",
+    "RecognitionSession",
+    "TurnPrediction",
+    "Utterance",
+    "__version__",
+    "load_conversations",
+    "load_corpus",
+]
 
 # Loaded when they are first asked for: `import instructerc` stays light.
 _LAZY = {
     "EmotionRecognizer": "instructerc.recognition.recognizer",
+    "RecognitionSession": "instructerc.recognition.session",
+    "TurnPrediction": "instructerc.recognition.predictions",
+    "load_conversations": "instructerc.corpora",
     "load_corpus": "instructerc.corpora",
 }
 

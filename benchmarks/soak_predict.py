@@ -1,0 +1,93 @@
+"""Whatever kills `predict`, a rerun ends as if nothing had: kill -9 at random moments, and a byte for byte comparison.
+
+python benchmarks/soak_predict.py [--kills 20] [--turns 2048] [--json benchmarks/results/soak-predict.json]
+
+Labels conversations of the bundled corpus with the model that ships, once without interruption. Then again, killed at
+moments drawn over all of that run's time, from starting Python to the last row; after each kill it is run again on the
+same file. Whenever it comes to its end the file is compared, and another one begun.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from instructerc.corpora import load_corpus
+from instructerc.corpora.jsonl import write_jsonl
+
+
+def predict(source: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "instructerc", "predict", str(source), "--out", str(out)]
+
+
+def rows(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--turns", type=int, default=2048)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+
+    chats = load_corpus("sample").train
+    many = []
+    while sum(map(len, many)) < given.turns:
+        chat = chats[len(many) % len(chats)]
+        many.append(replace(chat, id=f"{chat.id}-{len(many)}"))
+    with tempfile.TemporaryDirectory() as folder:
+        source = write_jsonl(Path(folder) / "chats.jsonl", many)
+        whole, out = Path(folder) / "whole.jsonl", Path(folder) / "out.jsonl"
+        began = time.monotonic()
+        subprocess.run(predict(source, whole), check=True, capture_output=True)
+        seconds = time.monotonic() - began
+        draw = random.Random(given.seed)
+        kills: list[dict[str, object]] = []
+        ends = 0
+        while len(kills) < given.kills or out.exists():
+            before = rows(out)
+            process = subprocess.Popen(predict(source, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            moment = draw.random() * seconds
+            killed = False
+            if len(kills) < given.kills:
+                try:
+                    process.wait(timeout=moment)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGKILL)
+                    killed = True
+            process.wait()
+            if killed:
+                kills.append({"second": round(moment, 1), "rows before": before, "rows after": rows(out)})
+                print(kills[-1], flush=True)
+                continue
+            assert process.returncode == 0
+            if out.read_bytes() != whole.read_bytes():
+                raise SystemExit(f"{out} is not {whole}: row {rows(out)} of {rows(whole)}")
+            ends += 1
+            print(f"end {ends}: equal, {rows(out):,} rows", flush=True)
+            out.unlink()
+        record = {
+            "rows": rows(whole),
+            "seconds uninterrupted": round(seconds, 1),
+            "kills": kills,
+            "ends": ends,
+            "outcome": "every end is byte for byte the file of the run that nobody killed",
+        }
+    text = json.dumps(record, indent=1)
+    print(text)
+    if given.json:
+        given.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
