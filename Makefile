@@ -12,7 +12,7 @@ RECIPE ?= quickstart
 PYTEST ?= OMP_NUM_THREADS=1 $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format format-check types docs docs-check site check clean
+.PHONY: help setup run test test-slow lint format format-check types docs docs-check site check soak clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ site: setup ## Make the documentation as a site, in site/; a broken link ends it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: lint format-check types docs-check site test ## Everything that a change has to pass
+
+soak: setup ## Kill things at random for a quarter of an hour, and see whether anything is lost
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak_predict.py
 
 clean: ## Remove caches and build outputs (.venv and runs/ stay)
 	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -8,7 +8,6 @@ every few seconds; rows and seconds are those of the whole command, start includ
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -16,9 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from instructerc.corpora import load_corpus
+from measuring import Column, finish, parser_of
 
 
 def memory(process: int) -> float | None:
@@ -31,11 +32,18 @@ def memory(process: int) -> float | None:
     return None if found is None else int(found[1]) / 1024
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+COLUMNS = (
+    Column("part", "rows written"),
+    Column("seconds", "after", ",.0f", " s"),
+    Column("memory", "memory", ",.0f", " MiB"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prints a row a tenth."""
+    parser = parser_of(__doc__)
     parser.add_argument("--turns", type=int, default=100_000)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     chats = load_corpus("sample").train
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "chats.jsonl", Path(folder) / "out.jsonl"
@@ -47,7 +55,9 @@ def main() -> None:
                 turns, number = turns + len(chat), number + 1
         began = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "instructerc", "predict", str(source), "--out", str(out)], stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "instructerc", "predict", str(source), "--out", str(out)],
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": str(given.threads)},
         )
         samples: list[tuple[float, int, float]] = []
         while process.poll() is None:
@@ -60,21 +70,17 @@ def main() -> None:
         seconds = time.monotonic() - began
         assert process.returncode == 0
         rows = out.read_bytes().count(b"\n")
+        end = out.stat().st_size
     assert rows == turns
-    levels = [level for _, size, level in samples if size]
-    tenths = [round(levels[len(levels) * part // 10]) for part in range(10)] + [round(levels[-1])]
-    record = {
-        "turns": turns,
-        "conversations": number,
-        "seconds": round(seconds, 1),
-        "turns a second": round(turns / seconds, 1),
-        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
-        "memory MiB by tenths of the rows": tenths,
-    }
-    text = json.dumps(record, indent=1)
-    print(text)
-    if given.json:
-        given.json.write_text(text + "\n", encoding="utf-8")
+    table = []
+    for part in range(1, 11):
+        after, _, level = next((sample for sample in samples if sample[1] >= end * part / 10), samples[-1])
+        table.append({"part": f"{10 * part} %", "seconds": after, "memory": level})
+    notes = [
+        f"{turns:,} turns of {number:,} conversations in {seconds:,.0f} s: {turns / seconds:.1f} a second",
+        f"most memory at any time: {max(level for _, _, level in samples):,.0f} MiB",
+    ]
+    finish(given, argv, COLUMNS, table, notes=notes)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,9 @@ largest difference of the hidden states from torch's says what the export costs 
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +20,19 @@ import numpy as np
 import torch
 
 from instructerc.backbones.loading import load_backbone
+from measuring import Column, Stopwatch, finish, median, parser_of, use_threads
 
 BATCH, LENGTH, ROUNDS = 8, 128, 15
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """The median of several rounds, after two that warm up."""
+    """The median of several rounds in processor time, after two that warm up."""
     times = []
     for _ in range(ROUNDS + 2):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[2:])
+        with Stopwatch() as watch:
+            work()
+        times.append(watch.elapsed.processor)
+    return median(times[2:])
 
 
 class Body(torch.nn.Module):
@@ -50,15 +47,22 @@ class Body(torch.nn.Module):
         return self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+COLUMNS = (
+    Column("engine", "engine"),
+    Column("seconds", "processor", ".3f", " s"),
+    Column("tokens", "tokens a second", ",.0f"),
+    Column("times", "times torch", ".2f"),
+    Column("difference", "largest difference", ".2g"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prints a row an engine."""
+    arguments = parser_of(__doc__).parse_args(argv)
     import onnxruntime
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    torch.set_num_threads(given.threads)
+    use_threads(arguments.threads)
     backbone = load_backbone("embedded", precision="float32", device="cpu")
     backbone.model.config._attn_implementation = "eager"  # the exporter takes it apart; SDPA it does not know in full
     body = Body(backbone.model).eval()
@@ -73,8 +77,8 @@ def main() -> None:
             )
         quantize_dynamic(str(whole), str(small), weight_type=QuantType.QInt8)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = given.threads
-        rows = []
+        options.intra_op_num_threads = arguments.threads
+        rows: list[Any] = []
         for name, path in (("ONNX Runtime, float32", whole), ("ONNX Runtime, 8 bits", small)):
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             (found,) = session.run(None, {"ids": ids.numpy()})
@@ -82,15 +86,15 @@ def main() -> None:
             rows.append({"engine": name, "seconds": passed, "difference": float(np.abs(found - expected).max())})
         backbone.model.config._attn_implementation = "sdpa"
         rows.insert(0, {"engine": "torch, float32", "seconds": seconds(lambda: body(ids)), "difference": 0.0})
+    scale = float(np.abs(expected).mean())
     for row in rows:
-        row["tokens a second"] = round(BATCH * LENGTH / row["seconds"])
-        row["times torch"] = round(rows[0]["seconds"] / row["seconds"], 2)
-        row["seconds"] = round(row["seconds"], 4)
-    record = {"batch": BATCH, "length": LENGTH, "threads": given.threads, "rows": rows}
-    text = json.dumps(record, indent=1)
-    print(text)
-    if given.json:
-        given.json.write_text(text + "\n", encoding="utf-8")
+        row["tokens"] = BATCH * LENGTH / row["seconds"]
+        row["times"] = rows[0]["seconds"] / row["seconds"]
+    notes = [
+        f"batches of {BATCH} sequences of {LENGTH} tokens; hidden states are {scale:.2f} in size on average",
+        f"ONNX Runtime {onnxruntime.__version__}",
+    ]
+    finish(arguments, argv, COLUMNS, rows, notes=notes)
 
 
 if __name__ == "__main__":

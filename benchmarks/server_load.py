@@ -11,9 +11,7 @@ others send one conversation of 1 to 40 turns. A second round does the same agai
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import random
 import re
@@ -22,10 +20,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from measuring import Column, finish, parser_of
 
 LINES = (
     "How can I help?",
@@ -112,18 +113,21 @@ async def clients(url: str, process: int, *, count: int, seconds: float) -> dict
         text = (await client.get("/metrics")).text
     batches, requests = (float(re.findall(rf"^{name} (\S+)", text, re.MULTILINE)[0]) for name in (
         "instructerc_batches", "instructerc_batched_requests"))  # fmt: skip
-    cuts = {kind: statistics.quantiles(seconds, n=100) for kind, seconds in load.seconds.items()}
-    return {
+    row: dict[str, Any] = {
         "clients": count,
-        "seconds": round(passed, 1),
-        "statuses": {str(status): number for status, number in sorted(load.statuses.items())},
-        "turns a second": round(load.turns / passed, 1),
-        "seconds to the answer": {
-            kind: {f"p{cut}": round(found[cut - 1], 3) for cut in (50, 95, 99)} for kind, found in cuts.items()
-        },
-        "requests a batch": round(requests / batches, 2),
-        "memory MiB": [round(value) for value in memories],
+        "seconds": passed,
+        "answered": sum(number for status, number in load.statuses.items() if status < 300),
+        "refused": load.statuses[429],
+        "failed": sum(number for status, number in load.statuses.items() if status >= 300 and status != 429),
+        "turns": load.turns / passed,
+        "together": requests / batches,
     }
+    for kind, seconds_ in load.seconds.items():
+        cuts = statistics.quantiles(seconds_, n=100)
+        row |= {f"{kind} p50": cuts[49], f"{kind} p99": cuts[98]}
+    for name, level in zip(("start", "half", "end"), memories, strict=True):
+        row[f"memory {name}"] = level
+    return row
 
 
 def measured(*options: str, count: int, seconds: float) -> dict[str, Any]:
@@ -139,21 +143,41 @@ def measured(*options: str, count: int, seconds: float) -> dict[str, Any]:
         process.terminate()
         process.wait()
         drain.wait()
-    return {"options": list(options), **found, "exit": process.returncode}
+    return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+COLUMNS = (
+    Column("queue", "turns that may wait"),
+    Column("clients", "clients"),
+    Column("seconds", "lasted", ".0f", " s"),
+    Column("answered", "answered", ","),
+    Column("refused", "refused (429)", ","),
+    Column("failed", "failed"),
+    Column("turns", "turns a second", ".1f"),
+    Column("together", "requests a batch", ".1f"),
+    Column("conversations p50", "conversations, p50", ".2f", " s"),
+    Column("conversations p99", "p99", ".2f", " s"),
+    Column("live turns p50", "live turns, p50", ".2f", " s"),
+    Column("live turns p99", "p99", ".2f", " s"),
+    Column("memory start", "memory, start", ",.0f", " MiB"),
+    Column("memory half", "half way", ",.0f", " MiB"),
+    Column("memory end", "end", ",.0f", " MiB"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prints a row a queue."""
+    parser = parser_of(__doc__)
+    parser.set_defaults(threads=2)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    rounds = [measured(*options, count=given.clients, seconds=given.seconds) for options in ((), ("--max-queue", "64"))]
-    record = {"rounds": rounds, "threads": os.environ.get("OMP_NUM_THREADS", "all"), "cores": os.cpu_count()}
-    text = json.dumps(record, indent=1)
-    print(text)
-    if given.json:
-        given.json.write_text(text + "\n", encoding="utf-8")
+    given = parser.parse_args(argv)
+    os.environ["OMP_NUM_THREADS"] = str(given.threads)
+    rows = []
+    for queue in (8_192, 64):
+        found = measured("--max-queue", str(queue), count=given.clients, seconds=given.seconds)
+        rows.append({"queue": queue, **found})
+    finish(given, argv, COLUMNS, rows)
 
 
 if __name__ == "__main__":

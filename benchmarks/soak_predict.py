@@ -9,19 +9,21 @@ same file. Whenever it comes to its end the file is compared, and another one be
 
 from __future__ import annotations
 
-import argparse
-import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from instructerc.corpora import load_corpus
 from instructerc.corpora.jsonl import write_jsonl
+from measuring import Column, finish, parser_of
 
 
 def predict(source: Path, out: Path) -> list[str]:
@@ -32,13 +34,23 @@ def rows(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+COLUMNS = (
+    Column("number", "kill"),
+    Column("second", "after", ".1f", " s"),
+    Column("before", "rows before"),
+    Column("after", "rows after"),
+    Column("outcome", "outcome"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prints a row a kill."""
+    parser = parser_of(__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--turns", type=int, default=2048)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
+    os.environ["OMP_NUM_THREADS"] = str(given.threads)
 
     chats = load_corpus("sample").train
     many = []
@@ -52,7 +64,7 @@ def main() -> None:
         subprocess.run(predict(source, whole), check=True, capture_output=True)
         seconds = time.monotonic() - began
         draw = random.Random(given.seed)
-        kills: list[dict[str, object]] = []
+        kills: list[dict[str, Any]] = []
         ends = 0
         while len(kills) < given.kills or out.exists():
             before = rows(out)
@@ -67,26 +79,22 @@ def main() -> None:
                     killed = True
             process.wait()
             if killed:
-                kills.append({"second": round(moment, 1), "rows before": before, "rows after": rows(out)})
+                kills.append({"number": len(kills) + 1, "second": moment, "before": before, "after": rows(out)})
                 print(kills[-1], flush=True)
                 continue
             assert process.returncode == 0
             if out.read_bytes() != whole.read_bytes():
                 raise SystemExit(f"{out} is not {whole}: row {rows(out)} of {rows(whole)}")
             ends += 1
+            for kill in kills:
+                kill.setdefault("outcome", f"end {ends}: equal, byte for byte")
             print(f"end {ends}: equal, {rows(out):,} rows", flush=True)
             out.unlink()
-        record = {
-            "rows": rows(whole),
-            "seconds uninterrupted": round(seconds, 1),
-            "kills": kills,
-            "ends": ends,
-            "outcome": "every end is byte for byte the file of the run that nobody killed",
-        }
-    text = json.dumps(record, indent=1)
-    print(text)
-    if given.json:
-        given.json.write_text(text + "\n", encoding="utf-8")
+        notes = [
+            f"{rows(whole):,} rows, {seconds:.0f} s without interruption; moments are drawn over all of these seconds",
+            f"{len(kills)} kills, {ends} ends, each the file of the run that nobody killed",
+        ]
+    finish(given, argv, COLUMNS, kills, notes=notes)
 
 
 if __name__ == "__main__":

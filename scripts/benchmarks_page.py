@@ -128,6 +128,35 @@ SECTIONS = (
         "python benchmarks/chatglm_parity.py --json benchmarks/results/chatglm-parity.json",
     ),
     Section(
+        "server-load",
+        "A server under load",
+        "Clients on loopback that ask without a pause: one in four follows a live conversation, a turn at a time, the "
+        "others send one conversation of 1 to 40 turns. With a long queue everybody waits; with a short one the limits "
+        "refuse, and who is taken is answered soon.",
+        "python benchmarks/server_load.py --json benchmarks/results/server-load.json",
+    ),
+    Section(
+        "many-turns",
+        "A hundred thousand turns",
+        "Through `instructerc predict`, by the model that ships: memory stays where it is.",
+        "python benchmarks/many_turns.py --json benchmarks/results/many-turns.json",
+    ),
+    Section(
+        "soak-predict",
+        "Killed and run again",
+        "`instructerc predict`, killed with signal 9 at moments drawn over all of a run, from starting Python to the "
+        "last row. *Rows*: whole rows in the file before that call, and when it was killed.",
+        "python benchmarks/soak_predict.py --json benchmarks/results/soak-predict.json",
+    ),
+    Section(
+        "onnx-export",
+        "ONNX",
+        "The body of the embedded backbone on batches of whole sequences, in torch and exported. An export would gain "
+        "a few hundredths, and half as much again in 8 bits with other answers; token trees, which it would have to "
+        "do without or bring along, save two to three times as many tokens. So there is none.",
+        "python benchmarks/onnx_export.py --json benchmarks/results/onnx-export.json",
+    ),
+    Section(
         "gpu-vllm",
         "vLLM",
         "The labels of vLLM and of transformers on the same turns, and turns a second of both; needs a GPU.",
