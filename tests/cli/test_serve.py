@@ -52,6 +52,7 @@ def serving(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], str
             process.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_told_to_end_answers_what_it_took(model: Path) -> None:
     turns = [{"speaker": "Ann", "text": f"the secret of turn {turn}"} for turn in range(400)]
     answers: list[httpx.Response] = []

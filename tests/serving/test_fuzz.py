@@ -15,6 +15,8 @@ from instructerc.serving.app import create_app
 from instructerc.serving.limits import Limits
 from tests.serving.conftest import running
 
+pytestmark = pytest.mark.slow
+
 ADDRESSES = 10
 
 

@@ -52,7 +52,10 @@ CONTRASTS = """() => {
 }"""
 """Contrast of text and ground, by kind of text: WCAG 2.2, success criterion 1.4.3, asks for 4.5."""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"),
+]
 
 
 @pytest.fixture(scope="module")
