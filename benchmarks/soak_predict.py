@@ -34,6 +34,9 @@ def rows(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+LOADING = 8.0
+"""Seconds from starting Python to the first turn, about."""
+
 COLUMNS = (
     Column("number", "kill"),
     Column("second", "after", ".1f", " s"),
@@ -69,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         while len(kills) < given.kills or out.exists():
             before = rows(out)
             process = subprocess.Popen(predict(source, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            moment = draw.random() * seconds
+            # Of a run that has less to do, as of the first one: anywhere between its first and its last second.
+            left = 1 - before / rows(whole)
+            moment = draw.random() * (LOADING + (seconds - LOADING) * left)
             killed = False
             if len(kills) < given.kills:
                 try:
