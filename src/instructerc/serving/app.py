@@ -19,6 +19,7 @@ import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,8 +156,12 @@ class Server:
         turns = sum(map(len, conversations))
         if turns > self.limits.turns:
             raise DataError(f"the request has {turns:,} turns, and {self.limits.turns:,} are taken at once: send less")
-        recognizer = self.models.get(question.model, labels=question.labels)
-        recognizer.asking(threshold=question.threshold)  # a model without probabilities refuses
+        recognizer = self.models.known(question.model, labels=question.labels)
+        if recognizer is None:
+            make = partial(self.models.get, question.model, labels=question.labels)
+            recognizer = await self._within_time(self.desk.call(make))
+        if question.threshold and recognizer.mode == "generate":
+            raise UsageError("a threshold needs probabilities, which this model does not give: leave it out")
         answered = await self._within_time(self.desk.recognize(recognizer, conversations))
         self.metrics.turns(turns)
         found = [
@@ -172,8 +177,12 @@ class Server:
 
     async def open_session(self, asked: Asked) -> SessionOut:
         """Opens a live conversation."""
-        recognizer = self.models.get(asked.model, labels=asked.labels).asking(threshold=asked.threshold)
-        name = await self._within_time(self.desk.call(lambda: self.sessions.open(recognizer.session)))
+
+        def opened() -> str:
+            recognizer = self.models.get(asked.model, labels=asked.labels).asking(threshold=asked.threshold)
+            return self.sessions.open(recognizer.session)
+
+        name: str = await self._within_time(self.desk.call(opened))
         return await self.session(name)
 
     async def session(self, name: str) -> SessionOut:
