@@ -130,6 +130,7 @@ def _classifier(folder: Path, **settings: Any) -> EncoderClassifier:
     return EncoderClassifier(name=str(folder), **given)
 
 
+@pytest.mark.slow
 def test_it_learns_what_only_the_history_tells(folder: Path) -> None:
     gold = tuple(tuple(turn.emotion for turn in chat.utterances) for chat in news("test"))
     fitted = _classifier(folder).fit(news("train"), news("validation"))

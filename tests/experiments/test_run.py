@@ -257,6 +257,7 @@ def ready_made(folder: Path, llama: Path) -> dict[str, Any]:
     return {**values(folder, llama), "data": {"prompts": prompts}}
 
 
+@pytest.mark.slow
 def test_prompt_files_work_end_to_end(llama_folder: Path, tmp_path: Path) -> None:
     result = run_recipe(recipe(tmp_path, ready_made(tmp_path / "files", llama_folder)))
     assert {path.name for path in result.folder.iterdir() if not path.name.startswith(".")} == COMPLETE

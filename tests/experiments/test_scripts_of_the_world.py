@@ -68,6 +68,7 @@ def table_recipe(tmp_path: Path, table: Path, backbone: Path | str, labels: Sequ
     return resolve(str(file), [f"output.folder={json.dumps(str(tmp_path / 'run'))}", *overrides])
 
 
+@pytest.mark.slow
 def test_a_chinese_table_trains_end_to_end(llama_folder: Path, tmp_path: Path) -> None:
     table = write_table(tmp_path / "对话.csv", chinese_rows())
     resolved = table_recipe(tmp_path, table, llama_folder, CHINESE, "training.epochs=5", "evaluation.bootstrap=0")

@@ -117,6 +117,7 @@ def test_a_damaged_record_of_a_stage_is_named(corpus_folder: Path, llama_folder:
         run_recipe(resolved, resume=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wording", "stages"),
     [

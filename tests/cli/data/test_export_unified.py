@@ -42,6 +42,7 @@ def released(source: str, file: str, *, folder: Path, out: Path, rows: list[dict
     return lines
 
 
+@pytest.mark.slow
 def test_the_released_unified_files_are_written_byte_for_byte(shared: Path, tmp_path: Path) -> None:
     rows = json.loads((shared / "oracles/prompts/manifest.json").read_text(encoding="utf-8"))
     folder, out = shared / "data/cosmic", tmp_path / "unified"
