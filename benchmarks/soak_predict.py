@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             left = 1 - before / rows(whole)
             moment = draw.random() * (LOADING + (seconds - LOADING) * left)
             killed = False
-            if len(kills) < given.kills:
+            if len(kills) < given.kills and before < rows(whole):  # of one that has all its rows, the end is due
                 try:
                     process.wait(timeout=moment)
                 except subprocess.TimeoutExpired:
