@@ -50,6 +50,10 @@ COMMANDS = {
     "backbones": LazyCommand(
         "instructerc.cli.backbones:app", "List backbones, and say what one needs and whether it fits."
     ),
+    "plan": LazyCommand(
+        "instructerc.cli.plan:plan",
+        "Estimate GPU hours and cost of labelling so many turns, with token trees and without, and show how.",
+    ),
     "doctor": LazyCommand(
         "instructerc.cli.doctor:doctor",
         "Say what this machine and this installation can do: versions, memory, network, extras, a short self-test.",
