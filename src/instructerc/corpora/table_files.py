@@ -79,7 +79,10 @@ def _delimiter(text: str, columns: Columns, own: str) -> str:
     head = next((line for line in text.splitlines() if line.strip()), "")
 
     def found(delimiter: str) -> int:
-        header = next(csv.reader([head], delimiter=delimiter), [])
+        try:
+            header = next(csv.reader([head], delimiter=delimiter), [])
+        except csv.Error:  # a line without end is no header; reading it says so
+            return 0
         return len(set(header) & set(columns.wanted()))
 
     return max((own, ",", ";", "\t"), key=found)
