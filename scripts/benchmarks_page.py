@@ -145,7 +145,7 @@ SECTIONS = (
         "soak-predict",
         "Killed and run again",
         "`instructerc predict`, killed with signal 9 at moments drawn over all of a run, from starting Python to the "
-        "last row. *Rows*: whole rows in the file before that call, and when it was killed.",
+        "last row, and called once more.",
         "python benchmarks/soak_predict.py --json benchmarks/results/soak-predict.json",
     ),
     Section(

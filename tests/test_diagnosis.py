@@ -50,3 +50,22 @@ def test_the_command_prints_for_people_and_for_programs() -> None:
     found = json.loads(CliRunner().invoke(app, ["doctor", "--no-test", "--json"]).stdout)
     assert found["faults"] == []
     assert "torch" in found["Versions"]
+
+
+def test_a_report_names_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = tmp_path / "ada.lovelace"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USER", "ada.lovelace")
+    monkeypatch.setenv("LOGNAME", "ada.lovelace")
+    monkeypatch.delenv("INSTRUCTERC_HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("platform.node", lambda: "engine-no-1")
+    monkeypatch.setattr("platform.release", lambda: "6.1 built by ada.lovelace on engine-no-1")
+    result = CliRunner().invoke(app, ["doctor", "--report", "--no-test"])
+    assert result.exit_code == 0
+    assert "lovelace" not in result.stdout
+    assert "engine-no-1" not in result.stdout
+    assert "| cache | …/instructerc" in result.stdout
+    assert "built by USER on MACHINE" in result.stdout
+    assert re.search(r"\| torch \| \d", result.stdout)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from instructerc import __version__
@@ -59,6 +62,14 @@ class Diagnosis:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {**{title: dict(rows) for title, rows in self.sections}, "faults": list(self.faults)}
+
+    def report(self) -> str:
+        """Markdown for a report of a bug, without what is nobody's business: names of people, machines and folders."""
+        lines = []
+        for title, rows in self.sections:
+            lines += [f"### {title}", "", "| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
+        lines += ["### Faults", "", *(f"- {fault}" for fault in self.faults or ("none",))]
+        return _anonymous("\n".join(lines))
 
 
 def diagnose(*, test: bool = True) -> Diagnosis:
@@ -151,6 +162,16 @@ def _self_test(faults: list[str]) -> Iterator[tuple[str, str]]:
     yield "three turns in", f"{time.monotonic() - loaded:.2f} s: {', '.join(row.emotion for row in rows)}"
     if tuple(row.emotion for row in rows) != EXPECTED:
         faults.append(f"self-test: {', '.join(EXPECTED)} was to be recognised: is torch or the model damaged?")
+
+
+def _anonymous(text: str) -> str:
+    """Home, user and machine by what they are rather than by name."""
+    places = {str(Path.home()): "~", str(cache_directory().parent): "…"}
+    for place, word in sorted(places.items(), key=lambda item: -len(item[0])):
+        text = text.replace(place, word) if len(place) > 1 else text
+    for name, word in ((getpass.getuser(), "USER"), (platform.node(), "MACHINE")):
+        text = re.sub(rf"\b{re.escape(name)}\b", word, text) if len(name) > 2 else text
+    return text
 
 
 def _version(library: str) -> str | None:

@@ -11,6 +11,10 @@ import typer
 def doctor(
     *,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Print Markdown for a report of a bug, without names of people and folders."),
+    ] = False,
     test: Annotated[
         bool, typer.Option("--test/--no-test", help="Let the model that ships read a conversation.")
     ] = True,
@@ -23,7 +27,9 @@ def doctor(
     from instructerc.diagnosis import diagnose
 
     diagnosis = diagnose(test=test)
-    if json:
+    if report:
+        typer.echo(diagnosis.report())
+    elif json:
         typer.echo(json_module.dumps(diagnosis.to_json(), indent=2, ensure_ascii=False))
     else:
         for title, rows in diagnosis.sections:
