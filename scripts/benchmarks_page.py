@@ -149,6 +149,13 @@ SECTIONS = (
         "python benchmarks/soak_predict.py --json benchmarks/results/soak-predict.json",
     ),
     Section(
+        "ray-workers",
+        "Workers of a Ray cluster",
+        "Eight files by `instructerc predict --engine ray`, a core a worker. The speed is that of the seconds from the "
+        "first partition that is done to the last.",
+        "python benchmarks/ray_workers.py --json benchmarks/results/ray-workers.json",
+    ),
+    Section(
         "onnx-export",
         "ONNX",
         "The body of the embedded backbone on batches of whole sequences, in torch and exported. An export would gain "
