@@ -17,14 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from measuring import Column, finish, parser_of, use_threads
-
 from instructerc.corpora import load_corpus
 from instructerc.corpora.jsonl import write_jsonl
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.scale.labelling import Done, label_partition
 from instructerc.scale.partitions import partitions
 from instructerc.scale.ray_engine import ScaleSettings, label_with_ray
+from measuring import Column, finish, parser_of, use_threads
 
 FILES = 8
 COLUMNS = (
