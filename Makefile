@@ -74,7 +74,7 @@ site: setup ## Make the documentation as a site, in site/; a broken link ends it
 
 check: lint format-check types docs-check site test ## Everything that a change has to pass
 
-soak: setup ## Kill things at random for a quarter of an hour, and see whether anything is lost
+soak: setup ## Kill things at random for half an hour, and see whether anything is lost
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak_predict.py
 
 clean: ## Remove caches and build outputs (.venv and runs/ stay)

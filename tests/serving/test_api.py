@@ -251,6 +251,7 @@ def test_metrics_count_requests_turns_and_batches(recognizer: EmotionRecognizer)
     with client_of(recognizer) as client:
         client.post("/v1/recognize", json=turns("a", "b", "c"))
         client.get("/v1/sessions/a-name-nobody-may-see")
+        fault(client.request("INVENTED", "/v1/models"), 405, "http")
         text = client.get("/metrics").text
     assert 'instructerc_requests_total{method="POST",route="/v1/recognize",status="200"} 1.0' in text
     assert "instructerc_turns_total 3.0" in text
@@ -258,6 +259,8 @@ def test_metrics_count_requests_turns_and_batches(recognizer: EmotionRecognizer)
     assert "instructerc_waiting_turns 0.0" in text
     assert "instructerc_open_requests 1.0" in text  # this one
     assert "nobody-may-see" not in text
+    assert 'method="other"' in text
+    assert "INVENTED" not in text
 
 
 def test_the_log_says_what_was_asked_for_and_never_what_was_said(

@@ -9,6 +9,8 @@ from instructerc.serving.sessions import Sessions
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 
 class Metrics:
     """The counters of one server, in a registry of their own: two servers of one process do not mix."""
@@ -39,6 +41,7 @@ class Metrics:
     def ended(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a request that was answered."""
         self._open.dec()
+        method = method if method in METHODS else "other"  # each word would be a counter of its own for ever
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
