@@ -75,7 +75,8 @@ site: setup ## Make the documentation as a site, in site/; a broken link ends it
 check: lint format-check types docs-check site test ## Everything that a change has to pass
 
 soak: setup ## Kill things at random for half an hour, and see whether anything is lost
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak_predict.py
+	$(BIN)/python benchmarks/soak_predict.py
+	$(BIN)/python benchmarks/soak_training.py
 
 clean: ## Remove caches and build outputs (.venv and runs/ stay)
 	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

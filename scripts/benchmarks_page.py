@@ -149,6 +149,13 @@ SECTIONS = (
         "python benchmarks/soak_predict.py --json benchmarks/results/soak-predict.json",
     ),
     Section(
+        "soak-training",
+        "A training killed and resumed",
+        "`instructerc run` with two stages of a tiny Llama, killed with signal 9 at moments drawn over all of a run, from "
+        "reading data to the report, and called again with `--resume` until it ends.",
+        "python benchmarks/soak_training.py --json benchmarks/results/soak-training.json",
+    ),
+    Section(
         "ray-workers",
         "Workers of a Ray cluster",
         "Eight files by `instructerc predict --engine ray`, a core a worker. The speed is that of the seconds from the "
