@@ -151,8 +151,9 @@ SECTIONS = (
     Section(
         "soak-training",
         "A training killed and resumed",
-        "`instructerc run` with two stages of a tiny Llama, killed with signal 9 at moments drawn over all of a run, from "
-        "reading data to the report, and called again with `--resume` until it ends.",
+        "`instructerc run` with two stages of a tiny Llama, killed with signal 9 at moments drawn over all of a run, "
+        "from reading data to the report, and called again with `--resume` until it ends. Some runs are killed twice: "
+        "*after* is counted from each call, *what was there* is of both.",
         "python benchmarks/soak_training.py --json benchmarks/results/soak-training.json",
     ),
     Section(
