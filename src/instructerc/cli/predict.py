@@ -259,8 +259,10 @@ def _line(row: TurnPrediction) -> str:
 
 def _share(row: TurnPrediction) -> str:
     """How sure the model is; of a turn that is left open, what it would have said."""
+    from instructerc.recognition.predictions import decided
+
     if row.probabilities is None:
         return ""
-    likeliest = max(row.probabilities, key=row.probabilities.__getitem__)
+    likeliest = decided(row.probabilities)
     share = f"{100 * row.probabilities[likeliest]:.0f} %"
     return f"  {share}" if row.emotion == likeliest else f"  ({likeliest} {share})"

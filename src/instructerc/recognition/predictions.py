@@ -18,6 +18,17 @@ UNCERTAIN = "uncertain"
 """The emotion of a turn whose likeliest label is below the threshold that users set."""
 
 
+def decided(probabilities: Mapping[str, float], threshold: float = 0.0) -> str:
+    """The likeliest label; `UNCERTAIN` where it has less than the threshold.
+
+    Example:
+        >>> decided({"joy": 0.6, "fear": 0.4}), decided({"joy": 0.6, "fear": 0.4}, 0.7)
+        ('joy', 'uncertain')
+    """
+    likeliest = max(probabilities, key=probabilities.__getitem__)
+    return likeliest if probabilities[likeliest] >= threshold else UNCERTAIN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnPrediction:
     """One row of `predictions.jsonl`: what a model says about one turn.

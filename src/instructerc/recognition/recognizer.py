@@ -31,7 +31,7 @@ from instructerc.recognition.artefact import (
 from instructerc.recognition.asking import asked_hash, with_labels
 from instructerc.recognition.cached_scoring import CachedScoring
 from instructerc.recognition.generation import GreedyGeneration
-from instructerc.recognition.predictions import UNCERTAIN, TurnPrediction
+from instructerc.recognition.predictions import TurnPrediction, decided
 from instructerc.recognition.publishing import find_model
 from instructerc.recognition.scoring import PaddedScoring, Progress, probabilities
 from instructerc.recognition.session import RecognitionSession, begun
@@ -413,9 +413,7 @@ class EmotionRecognizer:
 
     def _scored(self, example: Example, encoded: EncodedExample, row: Sequence[float]) -> TurnPrediction:
         shares = dict(zip(example.candidates, probabilities(row, temperature=self.temperature), strict=True))
-        likeliest = max(shares, key=shares.__getitem__)
-        emotion = likeliest if shares[likeliest] >= self.threshold else UNCERTAIN
-        return self._prediction(example, encoded, emotion, shares=shares)
+        return self._prediction(example, encoded, decided(shares, self.threshold), shares=shares)
 
     def _generated(
         self, examples: Sequence[Example], encoded: Sequence[EncodedExample], progress: Progress | None

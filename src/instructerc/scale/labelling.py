@@ -22,7 +22,7 @@ from instructerc.corpora.columns import Columns
 from instructerc.corpora.streaming import SetAside, stream_conversations
 from instructerc.errors import DataError, UsageError
 from instructerc.recognition.labelling import OutputFormat, Recognizer, errors_file, label_conversations
-from instructerc.scale.partitions import Partition, open_source
+from instructerc.scale.partitions import Partition, is_local, open_source
 
 _BLOCK = 2**20
 
@@ -170,7 +170,7 @@ def _publish(path: Path, out: str, name: str) -> None:
     system, root = open_source(out)
     target = f"{root.rstrip('/')}/{name}"
     system.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
-    if "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol):
+    if is_local(system):
         temporary = f"{PurePosixPath(target).parent}/.{uuid.uuid4().hex}.tmp"
         system.put_file(str(path), temporary)
         Path(temporary).replace(target)

@@ -83,7 +83,7 @@ def partitions(source: str, *, size: int, format: str | None = None) -> list[Par
         relative = PurePosixPath(path).relative_to(root) if path != root else PurePosixPath(PurePosixPath(path).name)
         whole = Partition(
             name=str(relative.with_suffix("")),
-            source=reach.unstrip_protocol(path) if "file" not in _protocols(reach) else path,
+            source=reach.unstrip_protocol(path) if not is_local(reach) else path,
             version=reach.ukey(path),
             size=int(reach.size(path) or 0),
         )
@@ -109,8 +109,9 @@ def open_source(source: str) -> tuple[Any, str]:
     return system, path
 
 
-def _protocols(system: Any) -> tuple[str, ...]:
-    return (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)
+def is_local(system: Any) -> bool:
+    """Whether a file system is this machine's."""
+    return "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
 
 
 def _files(source: str) -> tuple[list[str], str, Any]:

@@ -7,16 +7,19 @@ another one does anew, and a partition that is done twice is the same file.
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from instructerc.corpora.columns import Columns
 from instructerc.errors import UsageError
 from instructerc.recognition.labelling import OutputFormat
-from instructerc.scale.labelling import Done, find_done
+from instructerc.scale.labelling import Done, find_done, label_partition
 from instructerc.scale.partitions import Partition, partitions
 
 MEGABYTE = 2**20
@@ -143,10 +146,6 @@ class Labeller:
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Labels the partitions of a batch, which is one."""
-        import json
-
-        from instructerc.scale.labelling import label_partition
-
         settings = self._settings
         answers = []
         for text in batch["partition"]:
@@ -163,8 +162,6 @@ class Labeller:
 
 
 def _labelled(ray: Any, missing: Sequence[Partition], out: str, settings: ScaleSettings) -> Iterator[Done]:
-    import json
-
     workers = min(settings.workers or _workers(ray, settings), len(missing))
     # The largest first: no worker begins one when all others are done.
     records = [{"partition": json.dumps(part.to_json())} for part in sorted(missing, key=lambda part: -part.size)]
@@ -214,31 +211,24 @@ def _workers(ray: Any, settings: ScaleSettings) -> int:
     return max(1, int(there.get("CPU", 1) // max(settings.cores, 2)))
 
 
-class _cluster:  # noqa: N801
+@contextmanager
+def _cluster(ray: Any, address: str | None) -> Iterator[None]:
     """A cluster for as long as it is needed: somebody's, or one on this machine that ends with it."""
-
-    def __init__(self, ray: Any, address: str | None) -> None:
-        self._ray, self._address = ray, address
-        self._own = not ray.is_initialized()
-
-    def __enter__(self) -> None:
-        if not self._own:
-            return
-        settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
-        if self._address is None:
-            settings |= {"include_dashboard": False}
-        self._ray.init(address=self._address, **settings)
-        context = self._ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-
-    def __exit__(self, *_: object) -> None:
-        if self._own:
-            self._ray.shutdown()
+    if ray.is_initialized():
+        yield
+        return
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    if address is None:
+        settings |= {"include_dashboard": False}
+    ray.init(address=address, **settings)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _ray() -> Any:
-    import os
-
     # No telemetry, and no lines about itself.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

@@ -139,7 +139,7 @@ class Desk:
         with self._condition:
             if self._closed:
                 raise ClosedError("the server is shutting down: ask again in a moment")
-            waiting = sum(other.turns for other in self._waiting)
+            waiting = self.waiting_turns
             if waiting + job.turns > self.queue and self._waiting:
                 raise BusyError(f"{waiting:,} turns wait for the model already: ask again in a moment")
             self._waiting.append(job)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from instructerc.conversation import Conversation, Utterance
-from instructerc.recognition.predictions import UNCERTAIN, TurnPrediction
+from instructerc.recognition.predictions import TurnPrediction, decided
 from instructerc.serving.limits import Limits
 
 EXAMPLE = {
@@ -227,6 +227,6 @@ def conversations_of(question: Question) -> list[Conversation]:
 def turn_out(row: TurnPrediction, *, threshold: float = 0.0) -> TurnOut:
     """A row as the API answers it: without the text, which the client has."""
     shares = None if row.probabilities is None else dict(row.probabilities)
-    left_open = shares is not None and max(shares.values()) < threshold
-    emotion = UNCERTAIN if left_open else row.emotion
+    # A session's own threshold stands in its rows already.
+    emotion = decided(shares, threshold) if shares is not None and threshold else row.emotion
     return TurnOut(turn=row.turn, speaker=row.speaker, emotion=emotion, probabilities=shares, entropy=row.entropy)
