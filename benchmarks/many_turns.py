@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,18 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instructerc.corpora import load_corpus
-from measuring import Column, finish, parser_of
-
-
-def memory(process: int) -> float | None:
-    """Resident memory of a process, in MiB; None where it has ended."""
-    try:
-        text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    found = re.search(r"VmRSS:\s+(\d+)", text)
-    return None if found is None else int(found[1]) / 1024
-
+from measuring import Column, finish, memory, parser_of
 
 COLUMNS = (
     Column("part", "rows written"),

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shlex
 import statistics
 import sys
@@ -87,6 +88,16 @@ def wait_for_device() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.synchronize()
+
+
+def memory(process: int) -> float | None:
+    """Resident memory of a process, in MiB; None where it has ended."""
+    try:
+        text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    found = re.search(r"VmRSS:\s+(\d+)", text)
+    return None if found is None else int(found[1]) / 1024
 
 
 def median(values: Iterable[float]) -> float:

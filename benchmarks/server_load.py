@@ -21,12 +21,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from measuring import Column, finish, parser_of
+from measuring import Column, finish, memory, parser_of
 
 LINES = (
     "How can I help?",
@@ -83,14 +82,6 @@ async def live(load: Load, client: httpx.AsyncClient, draw: random.Random, until
                 break
             await load.ask(client, f"/v1/sessions/{opened['id']}/turns", said(draw), 1)
         await client.delete(f"/v1/sessions/{opened['id']}")
-
-
-def memory(process: int) -> float:
-    """Resident memory of a process, in MiB."""
-    text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    found = re.search(r"VmRSS:\s+(\d+)", text)
-    assert found
-    return int(found[1]) / 1024
 
 
 async def clients(url: str, process: int, *, count: int, seconds: float) -> dict[str, Any]:
