@@ -149,6 +149,14 @@ SECTIONS = (
         "python benchmarks/soak_predict.py --json benchmarks/results/soak-predict.json",
     ),
     Section(
+        "distributed",
+        "Several processes train as one does",
+        "Losses, weights and validation beside those of one process: plain data parallelism, and DeepSpeed's ZeRO-2 "
+        "and ZeRO-3, over gloo. On one CPU a step gains little from a second process, and of a model "
+        "this small much of it is the talk between them: the time says what that costs, not what GPUs save.",
+        "python benchmarks/distributed.py --json benchmarks/results/distributed.json",
+    ),
+    Section(
         "soak-training",
         "A training killed and resumed",
         "`instructerc run` with two stages of a tiny Llama, killed with signal 9 at moments drawn over all of a run, "

@@ -32,6 +32,7 @@ ROOMS = (
     "experiments",
     "reproduction",
     "recipes",
+    "launch",
     "scale",
     "serving",
     "diagnosis",

@@ -152,3 +152,30 @@ def test_batching_on_the_command_line_is_the_key(calls: list[tuple[Resolved, boo
 def test_a_misspelt_batching_is_answered_as_a_key_is(calls: list[tuple[Resolved, bool]]) -> None:
     RUNNER.invoke(app, ["run", "quickstart", "--batching", "trees"])
     assert not calls
+
+
+@pytest.mark.parametrize("options", [["--processes", "2"], ["--strategy", "zero3"]])
+def test_processes_without_a_launcher_are_refused(options: list[str], calls: list[Any]) -> None:
+    shown = RUNNER.invoke(app, ["run", "quickstart", *options])
+    assert shown.exit_code == 2
+    assert "--launch accelerate" in shown.stderr
+    assert not calls
+
+
+def test_a_process_that_helps_another_prints_and_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch, calls: list[Any]
+) -> None:
+    helped: list[Resolved] = []
+
+    def help_train(resolved: Resolved, *, resume: bool) -> None:
+        assert not resume
+        helped.append(resolved)
+
+    monkeypatch.setattr(sys.modules["instructerc.experiments.run"], "help_train", help_train, raising=False)
+    for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    shown = RUNNER.invoke(app, ["run", "quickstart", "--seeds", "1,2"])
+    assert shown.exit_code == 0, shown.output
+    assert not shown.stdout
+    assert [resolved.recipe.seed for resolved in helped] == [1, 2]
+    assert not calls

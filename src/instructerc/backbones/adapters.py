@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.split_weights import put_whole, whole
 from instructerc.errors import ArtefactError, UsageError
 
 if TYPE_CHECKING:
@@ -140,25 +141,35 @@ def _plain_name(name: str) -> str:
 
 
 def trained_parameters(backbone: Backbone) -> dict[str, torch.Tensor]:
-    """The tensors that training changes, by name, on the CPU; what a checkpoint has to hold."""
+    """The tensors that training changes, by name, on the CPU; what a checkpoint has to hold.
+
+    Where several processes hold a part of every tensor, all of them have to come here, and all get the whole.
+    """
     return {
-        name: parameter.detach().to("cpu").contiguous()
+        name: whole(parameter).to("cpu").contiguous()
         for name, parameter in backbone.model.named_parameters()
         if parameter.requires_grad
     }
 
 
-def save_trained(backbone: Backbone, folder: Path) -> Path:
+def save_trained(backbone: Backbone, folder: Path, *, write: bool = True) -> Path:
     """Writes the trained tensors, and nothing that the base model already has.
+
+    Args:
+        backbone: The model.
+        folder: Where the file goes.
+        write: Whether this process writes it; the others only hand over their parts.
 
     Returns:
         The file.
     """
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / PARAMETERS
-    save_file(trained_parameters(backbone), path, metadata={"format": "pt"})
+    tensors = trained_parameters(backbone)
+    if write:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, path, metadata={"format": "pt"})
     return path
 
 
@@ -191,4 +202,4 @@ def load_trained(backbone: Backbone, folder: Path) -> None:
         raise ArtefactError(
             f"{path}: does not fit the backbone: {'; '.join(faults[:3])}{more}: use the one it was made with"
         )
-    backbone.model.load_state_dict(tensors, strict=False)
+    put_whole(backbone.model, tensors)

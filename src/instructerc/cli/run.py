@@ -42,6 +42,22 @@ def run(
         str | None, typer.Option("--seeds", metavar="N,N,…", help="Run once a seed; report mean and deviation.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Run folder.")] = None,
+    launch: Annotated[
+        str | None,
+        typer.Option("--launch", metavar="accelerate|torchrun", help="Train in several processes of this machine."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", metavar="N", help="With --launch: how many; default one a GPU.")
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy",
+            metavar="NAME",
+            help="With --launch accelerate: data-parallel (default), zero2, zero3, zero3-offload, fsdp2, or a file of "
+            "accelerate config.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train, choose an epoch on validation, evaluate and report, as a recipe says.
@@ -63,6 +79,11 @@ def run(
         return
     if dry_run:
         _print_dry_run(runs[0], json=json)
+        return
+    if launch is None and (processes is not None or strategy is not None):
+        raise UsageError("--processes and --strategy say how several processes are started: add --launch accelerate")
+    if launch is not None:
+        _launch_all(runs, launch, processes, strategy, resume=resume, json=json)
         return
     _run_all(runs, resume=resume, json=json)
 
@@ -106,16 +127,50 @@ def _print_dry_run(resolved: Resolved, *, json: bool) -> None:
     typer.echo(json_module.dumps(found.to_json(), indent=2, ensure_ascii=False) if json else found.to_text())
 
 
-def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
+def _launch_all(
+    runs: Sequence[Resolved], launcher: str, processes: int | None, strategy: str | None, *, resume: bool, json: bool
+) -> None:
+    """Starts the processes of each run, once nothing speaks against any of them."""
     from instructerc.cli.progress import terminal_watcher
-    from instructerc.experiments.folder import refuse_taken
-    from instructerc.experiments.run import run_recipe
-    from instructerc.reporting.figures import marked
+    from instructerc.experiments.launching import DATA_PARALLEL, Launch, gpu_count, launch_run, processes_of
+    from instructerc.experiments.run import prepare_run
 
-    for resolved in runs:  # the last of several shall not fail after hours of the others
+    if json and len(runs) > 1:
+        raise UsageError("--json with --launch and --seeds: each run prints its own: give one seed")
+    launch = Launch(
+        launcher=launcher, processes=processes_of(processes, gpu_count()), strategy=strategy or DATA_PARALLEL
+    )
+    _refuse_taken(runs, resume=resume)
+    for resolved in runs:
+        with terminal_watcher() as watcher:
+            prepare_run(resolved, watcher=watcher)
+            watcher.phase(f"starting {launch.processes} processes with {launcher} ({launch.strategy})")
+        launch_run(launch, resolved, resume=resume, json=json)
+
+
+def _refuse_taken(runs: Sequence[Resolved], *, resume: bool) -> None:
+    """The last of several runs shall not fail after hours of the others."""
+    from instructerc.experiments.folder import refuse_taken
+
+    for resolved in runs:
         folder = resolved.recipe.output.folder
         if not resume and folder is not None:
             refuse_taken(folder)
+
+
+def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
+    from instructerc.cli.progress import terminal_watcher
+    from instructerc.experiments.run import run_recipe
+    from instructerc.reporting.figures import marked
+    from instructerc.training.ranks import Ranks
+
+    if not Ranks.here().first:  # one of several processes that train: the first one is the run
+        from instructerc.experiments.run import help_train
+
+        for resolved in runs:
+            help_train(resolved, resume=resume)
+        return
+    _refuse_taken(runs, resume=resume)
     results = []
     for resolved in runs:
         with terminal_watcher() as watcher:

@@ -16,6 +16,7 @@ run folder
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import time
@@ -31,6 +32,7 @@ from instructerc.backbones.loading import load_backbone, load_skeleton, quiet_tr
 from instructerc.backbones.tokens import PromptEncoder
 from instructerc.backbones.unknown import unknown_notice
 from instructerc.baselines.registry import baseline
+from instructerc.errors import UsageError
 from instructerc.experiments.arguments import artefact_of
 from instructerc.experiments.asking import Asked, open_recognizer, require_server, what_was_asked
 from instructerc.experiments.calibrating import calibrate
@@ -48,6 +50,7 @@ from instructerc.recognition.recognizer import CHUNK, EmotionRecognizer, Recogni
 from instructerc.reporting.card import model_card
 from instructerc.reporting.report import Report
 from instructerc.reporting.writing import write_report
+from instructerc.training.ranks import Ranks
 from instructerc.training.stage import MODEL, StageResult, train_stage
 
 if TYPE_CHECKING:
@@ -106,6 +109,8 @@ class RunResult:
 def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher | None = None) -> RunResult:
     """Trains, chooses an epoch on validation, predicts, evaluates and reports, as a recipe says.
 
+    Where a launcher started several processes, this is what the first of them does; the others do `help_train`.
+
     Args:
         resolved: The recipe.
         resume: Go on with what the run folder holds. A finished run is reported anew, nothing is trained again.
@@ -121,18 +126,17 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
         NonFiniteLossError: The loss became NaN or infinite.
     """
     started = time.monotonic()
-    quiet_transformers()
     watcher = watcher or Silent()
     recipe, folder = resolved.recipe, resolved.recipe.output.folder
     assert folder is not None
-    require_server(recipe)
-    watcher.phase("reading data")
-    data = prepare_data(recipe, progress=watcher.encoded)
-    for name in wanted_baselines(recipe, data):  # what one of them lacks shall not come to light after hours
-        baseline(name).require()
+    ranks = Ranks.here()
+    if not ranks.first:
+        raise UsageError("run_recipe is for the first of several processes: call help_train in the others")
+    data = prepare_run(resolved, watcher=watcher)
     with held(folder):
         claim(folder, resolved, data, resume=resume)
-        stages, artefact, shortened = _train(recipe, data, folder, resume=resume, watcher=watcher)
+        stages, artefact, shortened = _train(recipe, data, folder, resume=resume, watcher=watcher, ranks=ranks)
+        ranks.leave()
         watcher.phase("recognising")
         rows, asked = _recognize(recipe, data, folder, watcher)
         watcher.phase("measuring baselines and writing the report")
@@ -153,14 +157,47 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
     return RunResult(folder=folder, report=report, seconds=time.monotonic() - started)
 
 
+def prepare_run(resolved: Resolved, *, watcher: RunWatcher) -> RunData:
+    """What a run does before it touches its folder: reads data, and asks for all that it will need.
+
+    Raises:
+        UsageError: The key of a server is missing, a name is unknown, or a library that a baseline needs.
+        DataError: A file is wrong, or there is nothing to learn from or to measure on.
+    """
+    quiet_transformers()
+    require_server(resolved.recipe)
+    watcher.phase("reading data")
+    data = prepare_data(resolved.recipe, progress=watcher.encoded)
+    for name in wanted_baselines(resolved.recipe, data):  # what one lacks shall not come to light after hours
+        baseline(name).require()
+    return data
+
+
+def help_train(resolved: Resolved, *, resume: bool = False) -> None:
+    """The part in a run of every process but the first: its share of each step of training and of validation.
+
+    Measuring and reporting is done by the first process alone, in `run_recipe`.
+
+    Raises:
+        As `run_recipe`.
+    """
+    recipe, folder = resolved.recipe, resolved.recipe.output.folder
+    assert folder is not None
+    watcher, ranks = Silent(), Ranks.here()
+    data = prepare_run(resolved, watcher=watcher)
+    _train(recipe, data, folder, resume=resume, watcher=watcher, ranks=ranks)
+    ranks.leave()
+
+
 def _train(
-    recipe: Recipe, data: RunData, folder: Path, *, resume: bool, watcher: RunWatcher
+    recipe: Recipe, data: RunData, folder: Path, *, resume: bool, watcher: RunWatcher, ranks: Ranks
 ) -> tuple[list[tuple[Stage, StageResult]], Artefact, Shortened]:
     """Trains; returns also the artefact, with the backbone's commit and style, and what prompts lose."""
     artefact = artefact_of(recipe, data)
     if artefact.endpoint is not None:
-        save_artefact(artefact, None, folder / MODEL, demonstrator=data.demonstrator)
+        save_artefact(artefact, None, folder / MODEL, demonstrator=data.demonstrator, write=ranks.first)
         return [], artefact, Shortened()
+    ranks.take_device()
     watcher.phase(f"loading {recipe.backbone.name}")
     backbone = _load(recipe, artefact)
     # A branch may move on, and a folder be given another name.
@@ -171,15 +208,18 @@ def _train(
         if text:
             watcher.note(text)
     if not plan:
-        save_artefact(artefact, backbone, folder / MODEL, demonstrator=data.demonstrator)
-    if not resume:
+        save_artefact(artefact, backbone, folder / MODEL, demonstrator=data.demonstrator, write=ranks.first)
+    if not resume and ranks.first:
         shutil.rmtree(folder / STAGES, ignore_errors=True)
     for stage in plan:
         result = stage.finished()
         if result is None:
-            with timed(folder):
-                result = _train_stage(stage, backbone, artefact, recipe, data, resume=resume, watcher=watcher)
-            stage.finish(result)
+            with timed(folder) if ranks.first else contextlib.nullcontext():
+                result = _train_stage(
+                    stage, backbone, artefact, recipe, data, resume=resume, watcher=watcher, ranks=ranks
+                )
+            if ranks.first:
+                stage.finish(result)
             if not stage.last:
                 # The next stage begins with the best epoch, as it would after a kill: with a model loaded anew.
                 del backbone
@@ -214,6 +254,7 @@ def _train_stage(
     *,
     resume: bool,
     watcher: RunWatcher,
+    ranks: Ranks,
 ) -> StageResult:
     watcher.phase(f"training, stage {stage.name}: {', '.join(stage.tasks)}" if stage.name else "training")
     examples, settings = stage_examples(stage, data)
@@ -230,6 +271,7 @@ def _train_stage(
         recognition_batch=recipe.recognition.batch_size,
         resume=resume,
         watcher=watcher,
+        ranks=ranks,
     )
 
 

@@ -222,14 +222,25 @@ def _temperature(value: Any) -> float:
 
 
 def save_artefact(
-    artefact: Artefact, backbone: Backbone | None, folder: Path, *, demonstrator: Demonstrator | None = None
+    artefact: Artefact,
+    backbone: Backbone | None,
+    folder: Path,
+    *,
+    demonstrator: Demonstrator | None = None,
+    write: bool = True,
 ) -> None:
-    """Writes a trained model. `artefact.json` comes last: a folder that has it is whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / FILE).unlink(missing_ok=True)
+    """Writes a trained model. `artefact.json` comes last: a folder that has it is whole.
+
+    Where several processes hold a part of every weight, all of them call this, and one writes.
+    """
+    if write:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).unlink(missing_ok=True)
     if artefact.adapter is not None:
         assert backbone is not None
-        save_trained(backbone, folder)
+        save_trained(backbone, folder, write=write)
+    if not write:
+        return
     if demonstrator is not None:
         save_pool(demonstrator.pool, folder / POOL)
     text = json.dumps(artefact.to_json(), ensure_ascii=False, indent=2)

@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.grouping import Grouping
+from instructerc.training.ranks import ALONE, Ranks
 from instructerc.training.settings import LossWeighting
 from instructerc.training.workload import Pass, TokenUse
+from instructerc.trees.sharding import shard
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +42,10 @@ class MicroBatch:
     weights: torch.Tensor
     positions: torch.Tensor | None = None
 
+    def silenced(self) -> MicroBatch:
+        """The same pass without a voice in the loss: for a process that has to keep step with others."""
+        return replace(self, weights=self.weights.new_zeros(self.weights.shape))
+
 
 class Batching(Protocol):
     """How the examples of a step become micro-batches."""
@@ -50,6 +56,16 @@ class Batching(Protocol):
 
     def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
         """What goes through the model in these steps; no tensor is made."""
+        ...
+
+    @property
+    def trees(self) -> bool:
+        """Whether tokens that examples share are computed once."""
+        ...
+
+    @property
+    def loss_weighting(self) -> LossWeighting:
+        """What the tokens of an answer count."""
         ...
 
 
@@ -66,6 +82,7 @@ class PaddedBatching:
     micro_batch: int
     pad: int
     loss_weighting: LossWeighting = "answer"
+    trees: ClassVar[bool] = False
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """Cuts the examples of one step into micro-batches, longest first, so that memory peaks at once."""
@@ -128,6 +145,17 @@ def token_weight(example: EncodedExample, answer: Sequence[int], weighting: Loss
     return example.weight / len(answer) if weighting == "answer" else example.weight
 
 
+def share_of(examples: Sequence[EncodedExample], ranks: Ranks, *, trees: bool) -> list[int]:
+    """Positions of the examples that this process computes: about as many tokens as every other's."""
+    if ranks.alone:
+        return list(range(len(examples)))
+    groups: dict[str, list[int]] = {}
+    for position, example in enumerate(examples):
+        groups.setdefault(example.conversation, []).append(position)
+    shards = shard(list(groups.values()), [example.prompt for example in examples], shards=ranks.count, trees=trees)
+    return sorted(shards[ranks.rank])
+
+
 @dataclass(slots=True)
 class StepDataset:
     """The optimiser steps of an epoch; an item is a whole step.
@@ -141,6 +169,7 @@ class StepDataset:
         batch_size: Examples a step, about.
         seed: Of the order.
         epoch: Which epoch's order is served, from 0.
+        ranks: Which share of a step this process computes; the steps are the same on all.
     """
 
     examples: Sequence[EncodedExample]
@@ -149,17 +178,31 @@ class StepDataset:
     batch_size: int
     seed: int
     epoch: int = 0
+    ranks: Ranks = ALONE
     _planned: tuple[int, list[list[int]]] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return math.ceil(len(self.examples) / self.batch_size)
 
     def __getitem__(self, step: int) -> dict[str, Any]:
-        """The micro-batches of a step, and the sum of all its weights."""
+        """This process's micro-batches of a step, and the sum of all weights of the whole step."""
         if not 0 <= step < len(self):
             raise IndexError(step)
-        micro_batches = self.batching.micro_batches([self.examples[position] for position in self.plan()[step]])
-        return {"micro_batches": micro_batches, "weight": float(sum(batch.weights.sum() for batch in micro_batches))}
+        examples = [self.examples[position] for position in self.plan()[step]]
+        share = share_of(examples, self.ranks, trees=self.batching.trees)
+        if share:
+            micro_batches = self.batching.micro_batches([examples[position] for position in share])
+        else:  # fewer examples than processes: it keeps step with the others
+            micro_batches = [batch.silenced() for batch in self.batching.micro_batches(examples[:1])]
+        if self.ranks.alone:
+            weight = float(sum(batch.weights.sum() for batch in micro_batches))
+        else:
+            weight = sum(self._weight(example) for example in examples)
+        return {"micro_batches": micro_batches, "weight": weight}
+
+    def _weight(self, example: EncodedExample) -> float:
+        answer = target_answer(example)
+        return token_weight(example, answer, self.batching.loss_weighting) * len(answer)
 
     def steps(self) -> Iterator[list[EncodedExample]]:
         """The examples of each step of this epoch."""

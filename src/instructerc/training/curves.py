@@ -27,13 +27,15 @@ class Curves:
     Attributes:
         path: The file.
         rows: All rows so far.
+        writes: Whether this process writes the file; several that train together have the same rows.
     """
 
     path: Path
     rows: list[dict[str, Any]] = field(default_factory=list)
+    writes: bool = True
 
     @classmethod
-    def resume(cls, path: Path, *, step: int) -> Curves:
+    def resume(cls, path: Path, *, step: int, writes: bool = True) -> Curves:
         """The rows up to `step`; later ones belong to steps that will be taken again, and are cut."""
         rows = []
         if path.is_file():
@@ -44,13 +46,16 @@ class Curves:
                     break
                 if row["step"] <= step:
                     rows.append(row)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
-        return cls(path, rows)
+        if writes:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
+        return cls(path, rows, writes)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Appends a row."""
         self.rows.append(dict(row))
+        if not self.writes:
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 

@@ -10,6 +10,7 @@ from instructerc.backbones.batching import use_trees
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.batches import Batching, PaddedBatching, StepDataset
 from instructerc.training.grouping import grouping_of
+from instructerc.training.ranks import ALONE, Ranks
 from instructerc.training.settings import TrainingSettings
 from instructerc.training.tree_batches import TreeBatching
 from instructerc.training.workload import Workload
@@ -28,8 +29,16 @@ class Plan:
     workload: Workload
 
 
-def plan_training(backbone: Backbone, settings: TrainingSettings, examples: Sequence[EncodedExample]) -> Plan:
+def plan_training(
+    backbone: Backbone, settings: TrainingSettings, examples: Sequence[EncodedExample], *, ranks: Ranks = ALONE
+) -> Plan:
     """Chooses trees or padded batches, and counts what the first epoch puts through the model.
+
+    Args:
+        backbone: The model, which may take trees.
+        settings: The numbers.
+        examples: Labelled, encoded examples.
+        ranks: Which share of each step this process computes; the count is of all of them together.
 
     Raises:
         BackboneError: Trees are asked for, and this backbone does not take them.
@@ -37,7 +46,7 @@ def plan_training(backbone: Backbone, settings: TrainingSettings, examples: Sequ
     trees = use_trees(backbone, settings.batching)
     grouping = grouping_of(settings, trees=trees)
     batching = _batching(backbone, settings, trees=trees)
-    dataset = StepDataset(examples, grouping, batching, settings.batch_size, settings.seed)
+    dataset = StepDataset(examples, grouping, batching, settings.batch_size, settings.seed, ranks=ranks)
     tokens = batching.token_use(dataset.steps())
     return Plan(dataset, Workload(batches=_reason(backbone, settings, trees=trees), steps=str(grouping), tokens=tokens))
 

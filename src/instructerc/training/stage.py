@@ -10,17 +10,20 @@ from typing import Any, Protocol
 
 from instructerc.backbones.adapters import AdapterSpec, attach, load_trained
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.batching import use_trees
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.demonstrations.demonstrator import Demonstrator
 from instructerc.errors import TrainingError, UnknownLabelError
 from instructerc.evaluation import evaluate
 from instructerc.prompts.example import Example
 from instructerc.recognition.artefact import Artefact, save_artefact
+from instructerc.recognition.predictions import TurnPrediction
 from instructerc.recognition.recognizer import EmotionRecognizer
-from instructerc.training.batches import StepDataset
+from instructerc.training.batches import StepDataset, share_of
 from instructerc.training.checkpoints import last_checkpoint, remove_after, step_of
 from instructerc.training.curves import Curves
 from instructerc.training.planning import plan_training
+from instructerc.training.ranks import ALONE, Ranks
 from instructerc.training.settings import Keep, TrainingSettings
 from instructerc.training.trainer import build_trainer
 from instructerc.training.workload import Workload
@@ -113,8 +116,12 @@ def train_stage(
     recognition_batch: int = 16,
     resume: bool = False,
     watcher: Watcher | None = None,
+    ranks: Ranks = ALONE,
 ) -> StageResult:
     """Trains, validates after each epoch, and keeps the best epoch's model in `folder/model`.
+
+    Where several processes train together, all of them call this with the same arguments. Each computes its share of
+    every step and of validation; rank 0 writes.
 
     Args:
         backbone: A freshly loaded language model; changed in place.
@@ -129,6 +136,7 @@ def train_stage(
         recognition_batch: Prompts at once in validation.
         resume: Go on from the last whole checkpoint, where there is one.
         watcher: Is told how it goes on.
+        ranks: This process among those that train together.
 
     Raises:
         TrainingError: There is nothing to train on, or nothing to train.
@@ -153,15 +161,20 @@ def train_stage(
     )
     # All of it before the folder is touched: a prompt that is too long destroys nothing.
     encoded = recognizer.encode(train)
-    validate = _Validation(recognizer, validation, recognizer.encode(validation), neutral) if validation else None
-    plan = plan_training(backbone, settings, encoded)
+    validate = _Validation(recognizer, validation, recognizer.encode(validation), neutral, ranks)
+    plan = plan_training(backbone, settings, encoded, ranks=ranks)
     dataset, watcher = plan.dataset, watcher or Silent()
     for line in plan.workload.lines():
         watcher.note(line)
-    checkpoint = _start(folder, resume=resume)
-    curves = Curves.resume(folder / "curves.jsonl", step=step_of(checkpoint) if checkpoint else 0)
-    keeper = _Keeper(artefact, backbone, demonstrator, folder, settings.keep, curves, watcher)
-    _run(backbone, dataset, settings, keeper, validate=validate, checkpoint=checkpoint)
+    if not ranks.alone:
+        watcher.note(f"{ranks.count} processes train, each a share of every step")
+    ranks.join(backbone.device)
+    checkpoint = _start(folder, resume=resume, ranks=ranks)
+    step = step_of(checkpoint) if checkpoint else 0
+    curves = Curves.resume(folder / "curves.jsonl", step=step, writes=ranks.first)
+    keeper = _Keeper(artefact, backbone, demonstrator, folder, settings.keep, curves, watcher, ranks)
+    _run(backbone, dataset, settings, keeper, validate=validate if validation else None, checkpoint=checkpoint)
+    ranks.wait()  # nobody reads the model before it is written
     best = curves.best
     return StageResult(
         folder=folder,
@@ -221,9 +234,15 @@ class _Validation:
     examples: Sequence[Example]
     encoded: Sequence[EncodedExample]
     neutral: str | None
+    ranks: Ranks
 
-    def __call__(self) -> Mapping[str, float]:
-        rows = self.recognizer.answer_encoded(self.examples, self.encoded)
+    def __call__(self, in_step: bool) -> Mapping[str, float]:
+        """Validation figures, the same on all processes.
+
+        Args:
+            in_step: All processes read everything, pass by pass, because each holds a part of every weight.
+        """
+        rows = self._rows() if in_step or self.ranks.alone else self._rows_of_all()
         # Who may have spoken differs from conversation to conversation.
         labels = tuple(dict.fromkeys(name for example in self.examples for name in example.candidates))
         scores = evaluate(
@@ -234,6 +253,17 @@ class _Validation:
             out_of_label=[row.out_of_label for row in rows],
         )
         return {"weighted_f1": scores.weighted_f1, "macro_f1": scores.macro_f1, "accuracy": scores.accuracy}
+
+    def _rows(self) -> list[TurnPrediction]:
+        return self.recognizer.answer_encoded(self.examples, self.encoded)
+
+    def _rows_of_all(self) -> list[TurnPrediction]:
+        """Every process answers its share; all get all answers, in order."""
+        trees = use_trees(self.recognizer.backbone, self.recognizer.batching)
+        mine = share_of(self.encoded, self.ranks, trees=trees)
+        rows = self.recognizer.answer_encoded([self.examples[at] for at in mine], [self.encoded[at] for at in mine])
+        found = dict(pair for part in self.ranks.gather(list(zip(mine, rows, strict=True))) for pair in part)
+        return [found[position] for position in range(len(self.examples))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +277,7 @@ class _Keeper:
     keep: Keep
     curves: Curves
     watcher: Watcher
+    ranks: Ranks
 
     def epoch_done(self, epoch: int, best: bool) -> None:
         figures = self.curves.evaluations[-1]["validation"] if self.curves.evaluations else {}
@@ -262,19 +293,26 @@ class _Keeper:
         It comes before the epoch's checkpoint: after a kill in here, a resume does the epoch's end again.
         """
         fresh = folder.with_name(folder.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        save_artefact(self.artefact, self.backbone, fresh, demonstrator=self.demonstrator)
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
+        write = self.ranks.first
+        if write:
+            shutil.rmtree(fresh, ignore_errors=True)
+        save_artefact(self.artefact, self.backbone, fresh, demonstrator=self.demonstrator, write=write)
+        if write:
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
 
 
-def _start(folder: Path, *, resume: bool) -> Path | None:
+def _start(folder: Path, *, resume: bool, ranks: Ranks) -> Path | None:
     """The checkpoint to go on from. A fresh start clears what an earlier training left in the folder."""
     checkpoints = folder / "checkpoints"
-    if not resume:
-        for name in ("checkpoints", MODEL, "epochs", "tensorboard"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / "curves.jsonl").unlink(missing_ok=True)
-    checkpoint = last_checkpoint(checkpoints)
-    remove_after(checkpoints, step_of(checkpoint) if checkpoint else -1)
-    return checkpoint
+    if ranks.first:
+        if not resume:
+            for name in ("checkpoints", MODEL, "epochs", "tensorboard"):
+                shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / "curves.jsonl").unlink(missing_ok=True)
+        checkpoint = last_checkpoint(checkpoints)
+        remove_after(checkpoints, step_of(checkpoint) if checkpoint else -1)
+    ranks.wait()  # nobody looks before it is tidy
+    found = last_checkpoint(checkpoints)
+    ranks.wait()  # nobody writes before all have looked
+    return found

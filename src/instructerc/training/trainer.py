@@ -9,30 +9,33 @@ The Trainer keeps the loop, optimiser, schedule, random states and launchers. Wh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from instructerc.backbones.adapters import load_trained, save_trained
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.rows import to_device
-from instructerc.errors import NonFiniteLossError
+from instructerc.errors import NonFiniteLossError, TrainingError
 from instructerc.training.batches import MicroBatch, StepDataset
 from instructerc.training.checkpoints import PREFIX, finish_checkpoint
 from instructerc.training.curves import Curves
 from instructerc.training.objective import weighted_loss
+from instructerc.training.ranks import Ranks, forces_cpu
 from instructerc.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
     from transformers import Trainer
 
-Validate = Callable[[], Mapping[str, float]]
-"""Evaluates the model as it is; the figures hold `weighted_f1`."""
+Validate = Callable[[bool], Mapping[str, float]]
+"""Evaluates the model as it is; the figures hold `weighted_f1`. Told whether all processes have to make the same
+passes, because each holds a part of every weight."""
 
 OnEpoch = Callable[[int, bool], None]
 """Told, after each epoch, its number (from 1) and whether it is the best so far."""
@@ -70,21 +73,46 @@ def build_trainer(
     from transformers.trainer_callback import PrinterCallback
 
     course = Course(dataset, settings, curves, on_epoch, on_step, validates=validate is not None)
+    _require_together(dataset.ranks, dataset.ranks.found())
+    # Processes shall not drop the same units; the order of steps does not hang on this seed.
+    own = replace(settings, seed=settings.seed + dataset.ranks.rank)
     trainer: Trainer = _trainer_class()(
         model=backbone.model,
-        args=_arguments(settings, folder / "checkpoints", steps=len(dataset) * settings.epochs, device=backbone.device),
+        args=_arguments(
+            own,
+            folder / "checkpoints",
+            steps=len(dataset) * settings.epochs,
+            device=backbone.device,
+            backend=dataset.ranks.backend(backbone.device),
+        ),
         train_dataset=dataset,
         callbacks=[_callback_class()(course)],
     )
-    trainer.backbone, trainer.validate = backbone, validate  # type: ignore[attr-defined]
+    _require_together(dataset.ranks, trainer.args.world_size)
+    trainer.backbone, trainer.validate, trainer.ranks = backbone, validate, dataset.ranks  # type: ignore[attr-defined]
     trainer.focal_gamma = settings.focal_gamma  # type: ignore[attr-defined]
     trainer.remove_callback(PrinterCallback)
-    if "tensorboard" in settings.tracking:
+    if "tensorboard" in settings.tracking and dataset.ranks.first:
         _add_tensorboard(trainer, folder / "tensorboard")
     return trainer
 
 
-def _arguments(settings: TrainingSettings, folder: Path, *, steps: int, device: torch.device) -> Any:
+def _require_together(ranks: Ranks, found: int) -> None:
+    """Processes that stay apart would each train on its share alone, and nobody would see it.
+
+    Raises:
+        TrainingError: Fewer were found than were started.
+    """
+    if found != ranks.count:
+        raise TrainingError(
+            f"{ranks.count} processes were started, but {found} train together: start them with torchrun, accelerate "
+            "launch or instructerc run --launch"
+        )
+
+
+def _arguments(
+    settings: TrainingSettings, folder: Path, *, steps: int, device: torch.device, backend: str | None = None
+) -> Any:
     from transformers import TrainingArguments
 
     return TrainingArguments(
@@ -99,7 +127,8 @@ def _arguments(settings: TrainingSettings, folder: Path, *, steps: int, device: 
         adam_beta2=settings.betas[1],
         max_grad_norm=settings.gradient_clip,
         seed=settings.seed,
-        use_cpu=device.type == "cpu",
+        use_cpu=forces_cpu(device),
+        ddp_backend=backend,
         dataloader_pin_memory=False,
         save_strategy="no",
         eval_strategy="no",
@@ -132,6 +161,7 @@ def _trainer_class() -> Any:
 
         backbone: Backbone
         validate: Validate | None
+        ranks: Ranks
         focal_gamma: float
 
         def get_train_dataloader(self) -> torch.utils.data.DataLoader[Any]:
@@ -149,12 +179,7 @@ def _trainer_class() -> Any:
         ) -> torch.Tensor:
             """Forward and backward through all micro-batches of a step; returns the loss of the step."""
             model.train()
-            total = torch.zeros((), device=self.backbone.device)
-            for batch in inputs["micro_batches"]:
-                on_device = _to(batch, self.backbone.device)
-                loss = weighted_loss(self.backbone, model, on_device, focal_gamma=self.focal_gamma) / inputs["weight"]
-                self.accelerator.backward(loss)
-                total += loss.detach()
+            total = _through_step(self, model, inputs)
             if not torch.isfinite(total):
                 raise NonFiniteLossError(
                     f"the loss became {total.item()} at step {self.state.global_step + 1}: lower "
@@ -166,7 +191,7 @@ def _trainer_class() -> Any:
             """Validates by the recognition that users get."""
             assert self.validate is not None
             self.backbone.model.eval()
-            metrics = {f"eval_{name}": value for name, value in self.validate().items()}
+            metrics = {f"eval_{name}": value for name, value in self.validate(_splits_weights(self)).items()}
             self.log(dict(metrics))
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
             return metrics
@@ -175,19 +200,75 @@ def _trainer_class() -> Any:
             """Not estimated."""
             return 0
 
-        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002 — trained tensors only
-            save_trained(self.backbone, Path(output_dir or self.args.output_dir or "."))
+        def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+            """Writes the trained tensors only; all processes come here, since each may hold a part of every tensor."""
+            save_trained(self.backbone, Path(output_dir or self.args.output_dir or "."), write=self.ranks.first)
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             folder = Path(self.args.output_dir or ".") / f"{PREFIX}{self.state.global_step}"
-            shutil.rmtree(folder, ignore_errors=True)  # one that an earlier kill has torn
-            super()._save_checkpoint(model, trial)
-            finish_checkpoint(folder)
+            with _whole(folder, self.ranks):
+                super()._save_checkpoint(model, trial)
 
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002
             load_trained(self.backbone, Path(resume_from_checkpoint))
 
     return StageTrainer
+
+
+def _through_step(trainer: Any, model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
+    """Forward and backward through this process's micro-batches; the loss of the whole step, a scalar.
+
+    Launchers average gradients over processes; our loss is a sum, so each process counts as often as there are some.
+    """
+    import torch
+
+    backbone, ranks = trainer.backbone, trainer.ranks
+    total = torch.zeros((), device=backbone.device)
+    passes = _keeping_step(inputs["micro_batches"], ranks)
+    for number, batch in enumerate(passes, start=1):
+        with _accumulating(trainer.accelerator, model, ranks, last=number == len(passes)):
+            on_device = _to(batch, backbone.device)
+            summed = weighted_loss(backbone, model, on_device, focal_gamma=trainer.focal_gamma)
+            loss = summed / inputs["weight"] * ranks.count
+            trainer.accelerator.backward(loss)
+        total += loss.detach()
+    return total if ranks.alone else cast("torch.Tensor", trainer.accelerator.reduce(total, reduction="mean"))
+
+
+def _keeping_step(micro_batches: Sequence[MicroBatch], ranks: Ranks) -> list[MicroBatch]:
+    """As many passes as the process with most of them makes: gathering split weights takes everybody."""
+    most = max(part[0] for part in ranks.gather([len(micro_batches)]))
+    return [*micro_batches, *[micro_batches[-1].silenced()] * (most - len(micro_batches))]
+
+
+@contextlib.contextmanager
+def _whole(folder: Path, ranks: Ranks) -> Iterator[None]:
+    """A checkpoint that is whole once this ends: every process adds its random state to it."""
+    if ranks.first:
+        shutil.rmtree(folder, ignore_errors=True)  # one that an earlier kill has torn
+    ranks.wait()
+    yield
+    ranks.wait()
+    if ranks.first:
+        finish_checkpoint(folder)
+
+
+@contextlib.contextmanager
+def _accumulating(accelerator: Any, model: Any, ranks: Ranks, *, last: bool) -> Iterator[None]:
+    """Gradients go to the other processes once a step, with its last pass."""
+    if ranks.alone:
+        yield
+        return
+    accelerator.sync_gradients = last  # where this is set, DeepSpeed takes the step
+    with contextlib.nullcontext() if last else accelerator.no_sync(model):
+        yield
+
+
+def _splits_weights(trainer: Any) -> bool:
+    """Whether each process holds a part of every weight, so that a pass takes all of them."""
+    if trainer.is_deepspeed_enabled:
+        return bool(trainer.accelerator.state.deepspeed_plugin.zero_stage == 3)
+    return bool(trainer.is_fsdp_enabled)
 
 
 def _only_item(items: list[dict[str, Any]]) -> dict[str, Any]:

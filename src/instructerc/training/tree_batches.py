@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.rows import row_budget, row_inputs
@@ -27,6 +28,7 @@ class TreeBatching:
     backbone: Backbone
     budget: int | None = None
     loss_weighting: LossWeighting = "answer"
+    trees: ClassVar[bool] = True
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """The examples of one step as packed rows, fullest first."""

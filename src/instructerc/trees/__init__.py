@@ -13,6 +13,7 @@ position, every path from the root sees what its sequence would see alone, so lo
 from __future__ import annotations
 
 from instructerc.trees.packing import Row, fill_rate, pack
+from instructerc.trees.sharding import shard
 from instructerc.trees.tree import TokenTree
 
-__all__ = ["Row", "TokenTree", "fill_rate", "pack"]
+__all__ = ["Row", "TokenTree", "fill_rate", "pack", "shard"]
