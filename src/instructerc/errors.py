@@ -23,6 +23,8 @@ InstructERCError
 │   └── EndpointError           a server that was asked cannot be reached, or refuses
 ├── TrainingError             a training cannot start or go on
 │   └── NonFiniteLossError      the loss became NaN or infinite
+├── MemoryExhaustedError      there was no memory left; says what to lower
+├── NotWrittenError           a disk is full, or a quota reached; what was written before is whole
 └── ArtefactError             a run folder is incomplete or was made by another version
 ```
 
@@ -226,6 +228,14 @@ class TrainingError(InstructERCError):
 
 class NonFiniteLossError(TrainingError):
     """The loss became NaN or infinite."""
+
+
+class MemoryExhaustedError(InstructERCError):
+    """There was no memory left, on the device or the machine."""
+
+
+class NotWrittenError(InstructERCError):
+    """A file could not be written: a full disk, a quota, a folder that may not be written to."""
 
 
 class ArtefactError(InstructERCError):

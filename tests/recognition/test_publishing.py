@@ -120,6 +120,19 @@ def test_a_pool_that_the_model_does_not_need_stays(tmp_path: Path) -> None:
     assert plan_push(folder, with_pool=True).left_out == ("pool/entries.jsonl",)
 
 
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    folder = trained(tiny_llama(tmp_path / "base"), tmp_path / "model")
+    of_the_hub(folder)
+    secret = tmp_path / "secret"
+    secret.write_text("of somebody else", encoding="utf-8")
+    (folder / "tokenizer_notes.json").symlink_to(secret)
+    with pytest.raises(ArtefactError, match=r"tokenizer_notes.json: is a link that leads out of the model's folder"):
+        plan_push(folder)
+    (folder / "tokenizer_notes.json").unlink()
+    (folder / "tokenizer_notes.json").symlink_to(folder / FILE)
+    assert "tokenizer_notes.json" in dict(plan_push(folder).files)
+
+
 @pytest.mark.parametrize("name", ["parameters.safetensors"])
 def test_half_a_model_is_not_uploaded(tmp_path: Path, name: str) -> None:
     folder = trained(tiny_llama(tmp_path / "base"), tmp_path / "model")

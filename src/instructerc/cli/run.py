@@ -42,6 +42,9 @@ def run(
         str | None, typer.Option("--seeds", metavar="N,N,…", help="Run once a seed; report mean and deviation.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Run folder.")] = None,
+    auto_batch: Annotated[
+        bool, typer.Option("--auto-batch", help="Where memory runs out, halve the passes and go on.")
+    ] = False,
     launch: Annotated[
         str | None,
         typer.Option("--launch", metavar="accelerate|torchrun", help="Train in several processes of this machine."),
@@ -69,6 +72,8 @@ def run(
     given = list(overrides or ())
     if batching is not None:
         given.append(f"training.batching={batching}")
+    if auto_batch:
+        given.append("training.auto_batch=true")
     if out is not None:
         # As JSON, so that a folder named `true` or `a: b` stays a text.
         given.append(f"output.folder={json_module.dumps(str(out))}")

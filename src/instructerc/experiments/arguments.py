@@ -31,6 +31,7 @@ def training_settings(recipe: Recipe, stage: StageSettings | None = None) -> Tra
         batch_size=(stage.batch_size if stage else None) or values.batch_size,
         batching=values.batching,
         row_tokens=values.row_tokens,
+        auto_batch=values.auto_batch,
         grouping=values.grouping,
         part_size=values.part_size,
         micro_batch=values.micro_batch,

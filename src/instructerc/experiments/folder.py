@@ -31,10 +31,11 @@ REPLACED = (
 
 MOVABLE = (
     *("output.folder", "data.folder"),
+    *("training.row_tokens", "training.micro_batch", "training.auto_batch", "recognition.batch_size"),
     *("endpoint.concurrency", "endpoint.timeout", "endpoint.retries", "endpoint.price_input", "endpoint.price_output"),
 )
-"""Keys that may change between a run and its resume: files may have been moved, and what they hold is hashed; and how
-fast a server is asked changes no answer."""
+"""Keys that may change between a run and its resume: files may have been moved, and what they hold is hashed; a run
+that met the end of its memory goes on with smaller passes; and how fast a server is asked changes no answer."""
 
 
 def refuse_taken(folder: Path) -> None:

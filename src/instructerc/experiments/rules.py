@@ -65,7 +65,15 @@ TRAINING_ONLY = tuple(
     f"training.{name}"
     for name in (
         *("epochs", "learning_rate", "schedule", "warmup", "batch_size", "grouping", "part_size", "micro_batch"),
-        *("row_tokens", "weight_decay", "betas", "gradient_clip", "early_stopping", "gradient_checkpointing"),
+        *(
+            "row_tokens",
+            "auto_batch",
+            "weight_decay",
+            "betas",
+            "gradient_clip",
+            "early_stopping",
+            "gradient_checkpointing",
+        ),
         *("loss_weighting", "class_weights", "focal_gamma", "save_every", "tracking"),
     )
 )

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from instructerc.assets import write_atomically
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.chat import style_notice
+from instructerc.backbones.exhaustion import release
 from instructerc.backbones.loading import load_backbone, load_skeleton, quiet_transformers
 from instructerc.backbones.tokens import PromptEncoder
 from instructerc.backbones.unknown import unknown_notice
@@ -223,11 +224,11 @@ def _train(
             if not stage.last:
                 # The next stage begins with the best epoch, as it would after a kill: with a model loaded anew.
                 del backbone
-                _release_memory()
+                release()
                 backbone = _load(recipe, artefact)
         results.append((stage, result))
     del backbone
-    _release_memory()
+    release()
     return results, artefact, shortened
 
 
@@ -288,17 +289,6 @@ def _check_prompts(backbone: Backbone, recipe: Recipe, data: RunData, later: Seq
         lost += encoded.dropped_demonstrations
     unknown = unknown_notice(backbone, data.texts()) or ""
     return Shortened(cut_prompts=cut, dropped_demonstrations=lost, unknown=unknown)
-
-
-def _release_memory() -> None:
-    """The trained model and its optimiser hang in reference cycles; the next model needs their room."""
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _recognize(

@@ -323,6 +323,11 @@ class TrainingSettings(Section):
         unit="tokens",
         ge=1,
     )
+    auto_batch: Switch = key(
+        False,
+        "Where memory runs out, halves what goes through the model at once and does the step again; the result is the "
+        "same. For one process.",
+    )
     weight_decay: Number = key(0.0, "Decay of AdamW.", source="method §7", ge=0)
     betas: tuple[Annotated[Number, Field(ge=0, lt=1)], Annotated[Number, Field(ge=0, lt=1)]] = key(
         (0.9, 0.95), "Decay rates of AdamW's two moments.", source="method §7"

@@ -7,6 +7,7 @@ people, and goes with the model only where somebody says so: without it the mode
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def plan_push(folder: Path, *, with_pool: bool = False) -> PushPlan:
         with_pool: Whether the texts that its prompts show may go with it.
 
     Raises:
-        ArtefactError: The folder holds no trained model, or lacks files of it.
+        ArtefactError: The folder holds no trained model, lacks files of it, or holds links that lead out of it.
         UsageError: Nobody else could load it, its pool may not be given away, or a server runs it.
     """
     artefact, place = read_artefact(folder)
@@ -94,8 +95,21 @@ def plan_push(folder: Path, *, with_pool: bool = False) -> PushPlan:
     if artefact.demonstrations is None:  # a pool that the model does not know of
         names = [name for name in names if not name.startswith(f"{POOL}/")]
     _require_whole(artefact, place, names)
+    _require_inside(place, names)
     files = tuple((name, (place / name).stat().st_size) for name in names)
     return PushPlan(folder=place, artefact=artefact, files=files, left_out=tuple(sorted(set(found) - set(names))))
+
+
+def _require_inside(place: Path, names: Sequence[str]) -> None:
+    """A link may lead to anything of this machine, and would be uploaded as what it leads to."""
+    root = place.resolve()
+    outside = [name for name in names if not (place / name).resolve().is_relative_to(root)]
+    if outside:
+        target = (place / outside[0]).resolve()
+        raise ArtefactError(
+            f"{place / outside[0]}: is a link that leads out of the model's folder, to {target}: copy the file there "
+            "if it belongs to the model, or remove the link"
+        )
 
 
 def push(plan: PushPlan, repository: str, *, private: bool = False, revision: str | None = None) -> str:

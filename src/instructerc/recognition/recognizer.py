@@ -9,6 +9,7 @@ from typing import Literal, Protocol, get_args
 
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.batching import Batching, logger, use_trees
+from instructerc.backbones.exhaustion import naming_remedies
 from instructerc.backbones.loading import Attention
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.backbones.unknown import unknown_notice
@@ -39,6 +40,12 @@ from instructerc.recognition.tree_scoring import TreeScoring
 
 Engine = Literal["transformers", "vllm"]
 """What runs a model: the library that trains it, or vLLM, faster on a GPU."""
+
+REMEDIES = (
+    "lower recognition.batch_size (in Python batch_size) together with batching padded, take a shorter window, or load "
+    "the weights in fewer bits (backbone.quantization)"
+)
+"""What takes less memory in recognition."""
 
 CHUNK = 512
 """Examples that are encoded and sorted by length at once: bounds memory, keeps padding low."""
@@ -405,7 +412,8 @@ class EmotionRecognizer:
     ) -> list[list[float]]:
         if self.engine is not None:
             return self.engine.score(encoded, progress=progress)
-        return (scoring or self._scoring()).score(self.backbone, encoded, progress=progress)
+        with naming_remedies("recognising", REMEDIES):
+            return (scoring or self._scoring()).score(self.backbone, encoded, progress=progress)
 
     def _scoring(self) -> TreeScoring | PaddedScoring:
         trees = use_trees(self.backbone, self.batching)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WITHOUT_EFFECT = (
     *("name", "description", "output", "data.folder", "evaluation.baselines", "evaluation.bootstrap"),
     *("checkpoints.keep", "recognition.batch_size", "training.tracking", "training.micro_batch"),
-    *("training.row_tokens", "training.save_every"),
+    *("training.row_tokens", "training.auto_batch", "training.save_every"),
 )
 """Keys and sections that no figure depends on."""
 

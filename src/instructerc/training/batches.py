@@ -42,6 +42,11 @@ class MicroBatch:
     weights: torch.Tensor
     positions: torch.Tensor | None = None
 
+    @property
+    def size(self) -> int:
+        """Tokens that go through the model, padding included."""
+        return int(self.inputs["input_ids"].numel())
+
     def silenced(self) -> MicroBatch:
         """The same pass without a voice in the loss: for a process that has to keep step with others."""
         return replace(self, weights=self.weights.new_zeros(self.weights.shape))
@@ -56,6 +61,10 @@ class Batching(Protocol):
 
     def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
         """What goes through the model in these steps; no tensor is made."""
+        ...
+
+    def halved(self) -> Batching | None:
+        """The same with passes of half the size, the gradient of a step what it was; None where that is the least."""
         ...
 
     @property
@@ -96,6 +105,10 @@ class PaddedBatching:
             room = len(part) * max(lengths)
             passes.append(Pass(tokens=sum(lengths), room=room, computed=room))
         return TokenUse.of(passes, alone=sum(one.tokens for one in passes), trees=False)
+
+    def halved(self) -> PaddedBatching | None:
+        """Half as many sequences a micro-batch; None below one."""
+        return replace(self, micro_batch=self.micro_batch // 2) if self.micro_batch > 1 else None
 
     def _parts(self, examples: Sequence[EncodedExample]) -> Iterator[list[EncodedExample]]:
         order = sorted(examples, key=lambda example: -len(example.prompt))

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+from instructerc.errors import NotWrittenError
+
+_FAILED_WRITES = ("PytorchStreamWriter failed", "unexpected pos", "file write failed")
+"""What torch says where the disk is full, as a RuntimeError without a number."""
 
 PREFIX = "checkpoint-"
 COMPLETE = "complete"
@@ -41,6 +48,28 @@ def finish_checkpoint(checkpoint: Path) -> None:
     for other in _checkpoints(checkpoint.parent):
         if other != checkpoint:
             shutil.rmtree(other, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def saying_what_is_full(place: Path) -> Iterator[None]:
+    """Turns the errors of a full disk, which each library words in its own way, into one that says how to go on.
+
+    Raises:
+        NotWrittenError: Something in the block could not be written.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        ours = isinstance(error, OSError | SafetensorError) or any(text in str(error) for text in _FAILED_WRITES)
+        if not ours:
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        raise NotWrittenError(
+            f"{place}: could not be written ({reason}): make room there and go on with --resume; what was written "
+            "before is whole"
+        ) from error
 
 
 def remove_after(folder: Path, step: int) -> None:

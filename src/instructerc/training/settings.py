@@ -29,6 +29,7 @@ class TrainingSettings:
         batching: Whether tokens that examples share are computed once; `auto` does so where that is exact.
         row_tokens: Tokens a row of trees may hold; changes speed and memory, not the gradient. None takes what suits
             the device.
+        auto_batch: Whether passes are halved where memory runs out, and the step done again.
         grouping: Which examples make up a step; None takes whole conversations where they are read as trees, single
             examples elsewhere.
         part_size: Examples of one conversation in a step, at most, where `grouping` is `part`.
@@ -53,6 +54,7 @@ class TrainingSettings:
     micro_batch: int | None = None
     batching: Batching = "auto"
     row_tokens: int | None = None
+    auto_batch: bool = False
     grouping: GroupingName | None = None
     part_size: int = 4
     weight_decay: float = 0.0

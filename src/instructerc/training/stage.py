@@ -20,7 +20,7 @@ from instructerc.recognition.artefact import Artefact, save_artefact
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.training.batches import StepDataset, share_of
-from instructerc.training.checkpoints import last_checkpoint, remove_after, step_of
+from instructerc.training.checkpoints import last_checkpoint, remove_after, saying_what_is_full, step_of
 from instructerc.training.curves import Curves
 from instructerc.training.planning import plan_training
 from instructerc.training.ranks import ALONE, Ranks
@@ -219,6 +219,7 @@ def _run(
         validate=validate,
         on_epoch=keeper.epoch_done,
         on_step=keeper.watcher.step,
+        tell=keeper.watcher.note,
     )
     done = step_of(checkpoint) if checkpoint else 0
     keeper.watcher.started(steps=len(dataset) * settings.epochs, done=done)
@@ -296,10 +297,11 @@ class _Keeper:
         write = self.ranks.first
         if write:
             shutil.rmtree(fresh, ignore_errors=True)
-        save_artefact(self.artefact, self.backbone, fresh, demonstrator=self.demonstrator, write=write)
-        if write:
-            shutil.rmtree(folder, ignore_errors=True)
-            fresh.rename(folder)
+        with saying_what_is_full(folder):
+            save_artefact(self.artefact, self.backbone, fresh, demonstrator=self.demonstrator, write=write)
+            if write:
+                shutil.rmtree(folder, ignore_errors=True)
+                fresh.rename(folder)
 
 
 def _start(folder: Path, *, resume: bool, ranks: Ranks) -> Path | None:

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from instructerc.backbones.adapters import load_trained, save_trained
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.exhaustion import naming_remedies, release
 from instructerc.backbones.rows import to_device
-from instructerc.errors import NonFiniteLossError, TrainingError
+from instructerc.errors import MemoryExhaustedError, NonFiniteLossError, TrainingError
 from instructerc.training.batches import MicroBatch, StepDataset
-from instructerc.training.checkpoints import PREFIX, finish_checkpoint
+from instructerc.training.checkpoints import PREFIX, finish_checkpoint, saying_what_is_full
 from instructerc.training.curves import Curves
 from instructerc.training.objective import weighted_loss
 from instructerc.training.ranks import Ranks, forces_cpu
@@ -57,6 +58,7 @@ def build_trainer(
     validate: Validate | None,
     on_epoch: OnEpoch,
     on_step: OnStep,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Trainer:
     """A Trainer for one stage.
 
@@ -69,6 +71,7 @@ def build_trainer(
         validate: Called after each epoch; None where there is nothing to validate on.
         on_epoch: Called after each validation, or epoch.
         on_step: Called after each optimiser step.
+        tell: Told what is worth knowing, in a line.
     """
     from transformers.trainer_callback import PrinterCallback
 
@@ -91,6 +94,7 @@ def build_trainer(
     _require_together(dataset.ranks, trainer.args.world_size)
     trainer.backbone, trainer.validate, trainer.ranks = backbone, validate, dataset.ranks  # type: ignore[attr-defined]
     trainer.focal_gamma = settings.focal_gamma  # type: ignore[attr-defined]
+    trainer.auto_batch, trainer.tell = settings.auto_batch, tell  # type: ignore[attr-defined]
     trainer.remove_callback(PrinterCallback)
     if "tensorboard" in settings.tracking and dataset.ranks.first:
         _add_tensorboard(trainer, folder / "tensorboard")
@@ -179,7 +183,7 @@ def _trainer_class() -> Any:
         ) -> torch.Tensor:
             """Forward and backward through all micro-batches of a step; returns the loss of the step."""
             model.train()
-            total = _through_step(self, model, inputs)
+            total = _within_memory(self, model, inputs)
             if not torch.isfinite(total):
                 raise NonFiniteLossError(
                     f"the loss became {total.item()} at step {self.state.global_step + 1}: lower "
@@ -215,6 +219,51 @@ def _trainer_class() -> Any:
     return StageTrainer
 
 
+def _within_memory(trainer: Any, model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
+    """`_through_step`, again with passes of half the size where memory ran out and the settings allow it.
+
+    Raises:
+        MemoryExhaustedError: It ran out, and passes may not get smaller, or cannot.
+    """
+    largest = _largest(inputs)
+    key = "row_tokens" if trainer.train_dataset.batching.trees else "micro_batch"
+    remedies = (
+        f"lower training.{key} or set training.auto_batch (--auto-batch), which changes no result; "
+        "training.gradient_checkpointing, adapter.method lora and backbone.quantization take less as well"
+    )
+    try:
+        with naming_remedies(f"{largest:,} tokens went through the model at once", remedies):
+            return _through_step(trainer, model, inputs)
+    except MemoryExhaustedError:
+        again = _smaller_step(trainer, largest) if trainer.auto_batch else None
+        if again is None:
+            raise
+    trainer.tell(f"memory ran out at {largest:,} tokens at once; on with {_largest(again):,} at most")
+    model.zero_grad()
+    release()
+    return _within_memory(trainer, model, again)
+
+
+def _smaller_step(trainer: Any, largest: int) -> dict[str, Any] | None:
+    """The same step in passes of fewer tokens, which later steps keep to; None where there are none smaller."""
+    dataset: StepDataset = trainer.train_dataset
+    if not dataset.ranks.alone:  # the other processes wait in the middle of the step
+        return None
+    smaller = dataset.batching.halved()
+    while smaller is not None:
+        dataset.batching = smaller
+        again = dataset[trainer.state.global_step % len(dataset)]
+        if _largest(again) < largest:
+            return again
+        smaller = smaller.halved()
+    return None
+
+
+def _largest(inputs: Mapping[str, Any]) -> int:
+    sizes: list[int] = [batch.size for batch in inputs["micro_batches"]]
+    return max(sizes)
+
+
 def _through_step(trainer: Any, model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
     """Forward and backward through this process's micro-batches; the loss of the whole step, a scalar.
 
@@ -247,10 +296,11 @@ def _whole(folder: Path, ranks: Ranks) -> Iterator[None]:
     if ranks.first:
         shutil.rmtree(folder, ignore_errors=True)  # one that an earlier kill has torn
     ranks.wait()
-    yield
-    ranks.wait()
-    if ranks.first:
-        finish_checkpoint(folder)
+    with saying_what_is_full(folder):
+        yield
+        ranks.wait()
+        if ranks.first:
+            finish_checkpoint(folder)
 
 
 @contextlib.contextmanager

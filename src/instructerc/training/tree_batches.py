@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from instructerc.backbones.backbone import Backbone
@@ -43,6 +43,11 @@ class TreeBatching:
             passes += [Pass(tokens=len(row), room=max(len(row), budget), computed=len(row)) for row in rows]
             alone += sum(map(tokens_read, examples))
         return TokenUse.of(passes, alone=alone, trees=True)
+
+    def halved(self) -> TreeBatching | None:
+        """Rows of half as many tokens; None below one. A sequence that is longer keeps a row for itself."""
+        budget = self.budget or row_budget(self.backbone, ())
+        return replace(self, budget=budget // 2) if budget > 1 else None
 
     def _rows(self, examples: Sequence[EncodedExample]) -> tuple[list[Row], int]:
         """The rows of a step, and the tokens that each may hold."""
