@@ -57,7 +57,7 @@ def weight_files(name: str, find: Callable[[str], Path | None]) -> list[Path]:
 def _shards(name: str, index: Path, find: Callable[[str], Path | None]) -> list[Path]:
     try:
         shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BackboneError(f"{name}: {index.name} is damaged: copy it again") from None
     found = {shard: find(shard) for shard in shards if Path(shard).name == shard}
     lacking = [shard for shard in shards if found.get(shard) is None]
@@ -134,7 +134,7 @@ def _check_safetensors(name: str, path: Path) -> None:
     try:
         tensors = [entry for key, entry in json.loads(header).items() if key != "__metadata__"]
         end = max((entry["data_offsets"][1] for entry in tensors), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         raise BackboneError(
             f"{name}: cannot be loaded: {path.name} is damaged, or no safetensors file: copy it again"
         ) from None

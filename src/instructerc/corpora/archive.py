@@ -33,7 +33,7 @@ def unpack(archive: Path, targets: Mapping[Asset, Path]) -> None:
     wanted = {PurePosixPath(asset.name).name: (asset, target) for asset, target in targets.items()}
     try:
         found = dict(_members(archive.read_bytes(), archive, frozenset(wanted)))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise DownloadError(f"{archive}: is no whole zip archive ({error}): delete it and download it again") from None
     missing = [name for name in wanted if name not in found]
     if missing:

@@ -151,7 +151,7 @@ def _seal(folder: Path) -> dict[str, Any]:
         seal = json.loads((folder / SEAL).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtefactError(f"{folder}: holds no {SEAL}: no pool was saved here, or not to its end") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtefactError(f"{folder / SEAL}: cannot be read ({error}): make the pool again") from None
     if not isinstance(seal, dict) or seal.get("format") != FORMAT:
         found = seal.get("format") if isinstance(seal, dict) else None

@@ -260,7 +260,7 @@ def read_artefact(folder: Path) -> tuple[Artefact, Path]:
         if (place / FILE).is_file():
             try:
                 record = json.loads((place / FILE).read_text(encoding="utf-8"))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ArtefactError(f"{place / FILE}: is damaged ({error}): copy it again, or train again") from None
             try:
                 return Artefact.from_json(record), place
