@@ -9,7 +9,6 @@ base64.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import re
 import subprocess
@@ -33,28 +32,10 @@ COLUMNS = (
 )
 
 
-def fuzz(name: str, seconds: int, folder: Path) -> None:
-    """Never returns: libFuzzer ends the process."""
-    import atheris
-
-    with atheris.instrument_imports(include=["instructerc"]):
-        from tests.hostile import TARGETS
-    target = TARGETS[name]
-    corpus, place = folder / "corpus", folder / "place"
-    for path in (corpus, place):
-        path.mkdir()
-    for number, seed in enumerate(target.seeds):
-        (corpus / str(number)).write_bytes(seed)
-    limits = [f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=20", "-max_len=20000"]
-    options = [*limits, f"-artifact_prefix={folder}/", "-print_final_stats=1", "-seed=1", str(corpus)]
-    atheris.Setup([sys.argv[0], *options], lambda content: target.read(content, place))
-    atheris.Fuzz()
-
-
 def measure(name: str, seconds: int) -> dict[str, Any]:
     """Fuzzes one target in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--target", name, "--seconds", str(seconds), "--folder", folder]
+        command = [sys.executable, str(ROOT / "benchmarks" / "fuzz_target.py"), name, str(seconds), folder]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
         found = [path for kind in ("crash", "timeout", "oom") for path in Path(folder).glob(f"{kind}-*")]
         for path in found:
@@ -82,11 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__, threads=False)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--only", action="append")
-    parser.add_argument("--target", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(argv)
-    if given.target:
-        fuzz(given.target, given.seconds, given.folder)
     from tests.hostile import TARGETS
 
     rows = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from instructerc.cli.progress import TerminalWatcher, terminal_watcher
+from instructerc.cli.progress import TerminalWatcher, json_watcher, terminal_watcher
 
 
 @pytest.fixture
@@ -70,3 +71,14 @@ def test_everything_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "· reading data" in captured.err
+
+
+def test_for_programs_each_event_is_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with json_watcher() as watcher:
+        watcher.phase("training")
+        watcher.validated(1, {"weighted_f1": 0.5}, best=True)
+    shown = capsys.readouterr()
+    assert not shown.out
+    phase, epoch = map(json.loads, shown.err.splitlines())
+    assert (phase["event"], phase["text"]) == ("phase", "training")
+    assert (epoch["epoch"], epoch["best"], epoch["weighted_f1"]) == (1, True, 0.5)

@@ -179,3 +179,14 @@ def test_a_process_that_helps_another_prints_and_writes_nothing(
     assert not shown.stdout
     assert [resolved.recipe.seed for resolved in helped] == [1, 2]
     assert not calls
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--log", "xml"], "choose one of text, json"), (["--log", "json", "--launch", "torchrun"], "events.jsonl")],
+)
+def test_a_log_of_another_kind_is_refused(options: list[str], message: str, calls: list[Any]) -> None:
+    shown = RUNNER.invoke(app, ["run", "quickstart", *options])
+    assert shown.exit_code == 2
+    assert message in shown.stderr
+    assert not calls

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from instructerc.experiments.watching import RunWatcher
 
 
 class TerminalWatcher:
@@ -68,6 +71,19 @@ def terminal_watcher() -> Iterator[TerminalWatcher]:
     """A watcher whose display ends with the block."""
     with _bars() as progress:
         yield TerminalWatcher(progress)
+
+
+@contextlib.contextmanager
+def json_watcher() -> Iterator[RunWatcher]:
+    """A watcher that writes an event a line on stderr, for programs that collect logs."""
+    from instructerc.experiments.events import EventWatcher
+    from instructerc.experiments.watching import Silent
+
+    def write(line: str) -> None:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+    yield EventWatcher(write, Silent())
 
 
 @contextlib.contextmanager

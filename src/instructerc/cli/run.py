@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json as json_module
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from instructerc.errors import UsageError
 if TYPE_CHECKING:
     from instructerc.experiments.resolve import Resolved
     from instructerc.experiments.run import RunResult
+    from instructerc.experiments.watching import RunWatcher
 
 
 def run(
@@ -42,6 +44,9 @@ def run(
         str | None, typer.Option("--seeds", metavar="N,N,…", help="Run once a seed; report mean and deviation.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Run folder.")] = None,
+    log: Annotated[
+        str, typer.Option("--log", metavar="text|json", help="What stderr shows: lines and bars, or an event a line.")
+    ] = "text",
     auto_batch: Annotated[
         bool, typer.Option("--auto-batch", help="Where memory runs out, halve the passes and go on.")
     ] = False,
@@ -88,9 +93,23 @@ def run(
     if launch is None and (processes is not None or strategy is not None):
         raise UsageError("--processes and --strategy say how several processes are started: add --launch accelerate")
     if launch is not None:
+        if log != "text":
+            raise UsageError("--log json with --launch: events of the run are in its folder, in events.jsonl")
         _launch_all(runs, launch, processes, strategy, resume=resume, json=json)
         return
-    _run_all(runs, resume=resume, json=json)
+    _run_all(runs, resume=resume, json=json, watching=_watching(log))
+
+
+def _watching(log: str) -> Callable[[], AbstractContextManager[RunWatcher]]:
+    from instructerc.cli.progress import json_watcher, terminal_watcher
+
+    kinds: dict[str, Callable[[], AbstractContextManager[RunWatcher]]] = {
+        "text": terminal_watcher,
+        "json": json_watcher,
+    }
+    if log not in kinds:
+        raise UsageError(f"--log {log}: choose one of {', '.join(kinds)}")
+    return kinds[log]
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -163,8 +182,13 @@ def _refuse_taken(runs: Sequence[Resolved], *, resume: bool) -> None:
             refuse_taken(folder)
 
 
-def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
-    from instructerc.cli.progress import terminal_watcher
+def _run_all(
+    runs: Sequence[Resolved],
+    *,
+    resume: bool,
+    json: bool,
+    watching: Callable[[], AbstractContextManager[RunWatcher]],
+) -> None:
     from instructerc.experiments.run import run_recipe
     from instructerc.reporting.figures import marked
     from instructerc.training.ranks import Ranks
@@ -178,7 +202,7 @@ def _run_all(runs: Sequence[Resolved], *, resume: bool, json: bool) -> None:
     _refuse_taken(runs, resume=resume)
     results = []
     for resolved in runs:
-        with terminal_watcher() as watcher:
+        with watching() as watcher:
             result = run_recipe(resolved, resume=resume, watcher=watcher)
         results.append(result)
         if not json:

@@ -24,7 +24,17 @@ PREDICTIONS = "predictions.jsonl"
 LOCK = ".lock"
 
 REPLACED = (
-    *("model", "epochs", "checkpoints", "stages", "tensorboard", "curves.jsonl", PREDICTIONS, "answers.jsonl"),
+    *(
+        "model",
+        "epochs",
+        "checkpoints",
+        "stages",
+        "tensorboard",
+        "curves.jsonl",
+        "events.jsonl",
+        PREDICTIONS,
+        "answers.jsonl",
+    ),
     *("report.json", "report.md", "report.html", "confusion.png", "curves.png"),
 )
 """What a run writes, and clears away before it begins."""

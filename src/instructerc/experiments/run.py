@@ -8,6 +8,7 @@ run folder
 ├── model/              the best epoch's model; with it alone one can predict
 ├── checkpoints/        the last one, to go on from
 ├── curves.jsonl        loss and validation figures, as they came; tensorboard/ has the same
+├── events.jsonl        what happened and when, for programs
 ├── predictions.jsonl   a row a turn of the measured split, as they came
 ├── answers.jsonl       where a server is asked: each of its answers, so that none is paid for twice
 └── report.json, .md, .html, confusion.png, curves.png
@@ -25,6 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instructerc import __version__
 from instructerc.assets import write_atomically
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.chat import style_notice
@@ -38,6 +40,7 @@ from instructerc.experiments.arguments import artefact_of
 from instructerc.experiments.asking import Asked, open_recognizer, require_server, what_was_asked
 from instructerc.experiments.calibrating import calibrate
 from instructerc.experiments.data import RunData, prepare_data
+from instructerc.experiments.events import EventFile, EventWatcher
 from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
 from instructerc.experiments.resolve import Resolved
 from instructerc.experiments.stages import FOLDER as STAGES
@@ -127,27 +130,38 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
         NonFiniteLossError: The loss became NaN or infinite.
     """
     started = time.monotonic()
-    watcher = watcher or Silent()
-    recipe, folder = resolved.recipe, resolved.recipe.output.folder
-    assert folder is not None
-    ranks = Ranks.here()
-    if not ranks.first:
+    if not Ranks.here().first:
         raise UsageError("run_recipe is for the first of several processes: call help_train in the others")
+    file = EventFile()
+    events = EventWatcher(file, watcher or Silent())
+    events.event("began", recipe=resolved.recipe.name, seed=resolved.recipe.seed, resume=resume, version=__version__)
+    try:
+        result = _run(resolved, file, events, resume=resume, started=started)
+    except BaseException as error:
+        events.event("failed", error=type(error).__name__, seconds=round(time.monotonic() - started, 1))
+        raise
+    events.event("ended", seconds=round(result.seconds, 1), weighted_f1=result.weighted_f1)
+    return result
+
+
+def _run(resolved: Resolved, file: EventFile, watcher: RunWatcher, *, resume: bool, started: float) -> RunResult:
+    recipe, folder, ranks = resolved.recipe, resolved.recipe.output.folder, Ranks.here()
+    assert folder is not None
     data = prepare_run(resolved, watcher=watcher)
     with held(folder):
         claim(folder, resolved, data, resume=resume)
+        file.open(folder)
         stages, artefact, shortened = _train(recipe, data, folder, resume=resume, watcher=watcher, ranks=ranks)
         ranks.leave()
         watcher.phase("recognising")
         rows, asked = _recognize(recipe, data, folder, watcher)
         watcher.phase("measuring baselines and writing the report")
-        seconds = time.monotonic() - started
         outcome = Outcome(
             rows=rows,
             stages=stages,
             revision=artefact.revision,
             shortened=shortened,
-            seconds=seconds,
+            seconds=time.monotonic() - started,
             asked=asked,
             style=artefact.style,
         )
@@ -155,7 +169,19 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
         _write(report, data, folder, asked)
     if asked is not None:
         watcher.note(asked.summary)
-    return RunResult(folder=folder, report=report, seconds=time.monotonic() - started)
+    result = RunResult(folder=folder, report=report, seconds=time.monotonic() - started)
+    watcher.phase(summary_line(result, stages))
+    return result
+
+
+def summary_line(result: RunResult, stages: Sequence[tuple[Stage, StageResult]]) -> str:
+    """A run in a line: how long, which epoch, how well, where."""
+    minutes, seconds = divmod(round(result.seconds), 60)
+    epochs = [f"epoch {outcome.best_epoch} of {stage.settings.epochs}" for stage, outcome in stages[-1:]]
+    figure = f"{result.report.main_split} W-F1 {100 * result.weighted_f1:.2f}"
+    notices = len(result.report.notices)
+    told = [f"{notices} notice{'s' * (notices != 1)} in the report"] if notices else []
+    return f"finished in {minutes} min {seconds:02d} s: {', '.join([*epochs, figure, *told])}; {result.folder}"
 
 
 def prepare_run(resolved: Resolved, *, watcher: RunWatcher) -> RunData:
