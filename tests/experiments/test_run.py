@@ -30,7 +30,7 @@ from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus
 from tests.experiments.recipes import Log, recipe, values, write_conversations, write_corpus
 
 COMPLETE = {
-    *("recipe.yaml", "run.json", "model", "checkpoints", "curves.jsonl", "predictions.jsonl"),
+    *("recipe.yaml", "run.json", "model", "checkpoints", "curves.jsonl", "events.jsonl", "predictions.jsonl"),
     *("report.json", "report.md", "report.html", "confusion.png", "curves.png"),
 }
 RUNNER = CliRunner()
