@@ -42,12 +42,15 @@ class Repository:
 
 @dataclass
 class Hub:
-    """What it holds, and what it was asked."""
+    """What it holds, what it was asked, and how it misbehaves: refuses, keeps silent, sends only so many bytes."""
 
     address: str = ""
     repositories: dict[str, Repository] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     refuse: int | None = None
+    silent: bool = False
+    cut: int | None = None
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -66,6 +69,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _route(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append(f"{self.command} {path}")
+        if self.hub.silent:
+            self.hub.over.wait(30)  # the connection stays open, and nothing comes
+            self.close_connection = True
+            return None
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         if self.command == "POST":
@@ -152,7 +159,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self.wfile.write(content if self.hub.cut is None else content[: self.hub.cut])
+            self.close_connection = self.hub.cut is not None
 
     def log_message(self, *args: object) -> None:
         pass
@@ -169,6 +177,7 @@ def open_hub() -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

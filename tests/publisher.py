@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 class Publisher:
     """What it serves, how it misbehaves, and what it was asked.
 
-    `cuts` and `statuses` are used up from the front, one a request.
+    `cuts`, `statuses` and `silences` are used up from the front, one a request.
     """
 
     address: str = ""
@@ -24,8 +24,10 @@ class Publisher:
     wrong_range: bool = False
     cuts: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    silences: list[int] = field(default_factory=list)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     conditions: list[str | None] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def requested_ranges(self) -> list[str | None]:
@@ -61,6 +63,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("ETag", self.publisher.etag)
         self.end_headers()
         body = content[start:]
+        if self.publisher.silences:
+            self.wfile.write(body[: self.publisher.silences.pop(0)])
+            self.wfile.flush()
+            self.publisher.over.wait(30)  # the connection stays open, and nothing comes any more
+            return
         self.wfile.write(body[: self.publisher.cuts.pop(0)] if self.publisher.cuts else body)
 
     def _start(self, wanted: str | None) -> int:
@@ -83,6 +90,7 @@ def publish(publisher: Publisher) -> Iterator[Publisher]:
     try:
         yield publisher
     finally:
+        publisher.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

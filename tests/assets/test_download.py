@@ -70,6 +70,20 @@ def test_a_cut_connection_is_continued_where_it_broke(publisher: Publisher, tmp_
     assert publisher.requested_ranges == [None, "bytes=100000-", "bytes=150000-"]
 
 
+def test_a_server_that_falls_silent_is_left_and_asked_again(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.silences = [100_000, 0]
+    target = download(asset_of(publisher), tmp_path / "file.bin", retry=AT_ONCE, timeout=0.2)
+    assert target.read_bytes() == CONTENT
+    assert publisher.requested_ranges == [None, "bytes=100000-", "bytes=100000-"]
+
+
+def test_a_server_that_stays_silent_is_named(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.silences = [0] * 20
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1.*timed out"):
+        download(asset_of(publisher), tmp_path / "file.bin", retry=AT_ONCE, timeout=0.1)
+    assert not (tmp_path / "file.bin").exists()
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(st.integers(0, 3000), max_size=6), known=st.booleans(), etag=st.sampled_from([None, '"a"', 'W/"a"'])

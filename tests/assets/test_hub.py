@@ -87,6 +87,30 @@ def test_nothing_is_sent_where_a_switch_forbids_it(
     assert hub.asked == []
 
 
+def test_a_hub_that_keeps_silent_is_not_waited_for(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import file_download
+
+    upload(folder)
+    monkeypatch.setattr("instructerc.assets.hub.SILENCE", 0.2)
+    monkeypatch.setattr(file_download, "_ETAG_RETRY_TIMEOUT", 0.2, raising=False)
+    monkeypatch.setattr("time.sleep", lambda _: None)  # the client waits between its tries
+    hub.silent = True
+    with pytest.raises(AssetError, match=r"the hub did not deliver it .*check the network") as caught:
+        download_files(REPOSITORY, first="artefact.json", patterns=["*.json"])
+    assert "\n" not in str(caught.value)
+
+
+def test_half_a_file_is_not_taken_for_one(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)  # the client waits between its tries
+    upload(folder)
+    hub.cut = 3
+    with pytest.raises(AssetError, match="the hub did not deliver it"):
+        download_files(REPOSITORY, first="artefact.json", patterns=["*.json"])
+    hub.cut = None
+    found = download_files(REPOSITORY, first="artefact.json", patterns=["*.json"])
+    assert (found / "artefact.json").read_text(encoding="utf-8") == '{"a": 1}'
+
+
 def test_what_is_in_the_cache_needs_no_network(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upload(folder)
     before = download_files(REPOSITORY, first="artefact.json", patterns=["*"])

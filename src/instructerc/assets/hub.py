@@ -13,6 +13,10 @@ from instructerc.errors import AssetError, OfflineError, UsageError
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
+SILENCE = 10.0
+"""Seconds that a hub may say nothing when it is asked what it has; its client then asks again, more patiently."""
+
+
 def is_repository(name: str) -> bool:
     """Whether a name could be one on a hub: an owner and a title, with a slash between.
 
@@ -95,7 +99,7 @@ def download_files(repository: str, *, first: str, patterns: Sequence[str], revi
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     switch = offline_switch()
-    settings: dict[str, Any] = {"library_name": "instructerc", "local_files_only": offline()}
+    settings: dict[str, Any] = {"library_name": "instructerc", "local_files_only": offline(), "etag_timeout": SILENCE}
     try:
         found = Path(hf_hub_download(repository, first, revision=revision, **settings))
         # Its folder is named after the commit: a branch may move on between two requests.
