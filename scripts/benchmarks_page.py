@@ -153,7 +153,8 @@ SECTIONS = (
         "Everything that reads, fuzzed",
         "libFuzzer by atheris, guided by which of our code an input reaches; before it, the same targets met 32,000 "
         "inputs by hypothesis. Found and mended so far: a csv header with a field beyond the limit, a model's "
-        "artefact.json of a thousand nested lists, a zip archive whose directory points before its beginning.",
+        "artefact.json of a thousand nested lists, a zip archive whose directory points before its beginning and one "
+        "with a nameless member, a Parquet file that claims more rows than it has.",
         "python benchmarks/fuzz.py --json benchmarks/results/fuzz.json",
     ),
     Section(

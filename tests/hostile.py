@@ -33,6 +33,7 @@ from instructerc.prompts.window import Window
 from instructerc.recognition.answers import read_answer
 from instructerc.recognition.artefact import FILE, read_artefact
 from instructerc.recognition.predictions import read_predictions
+from instructerc.recognition.publishing import SHIPPED_FOLDER
 
 ROWS = [("a", 0, "Ann", "Grüße 😀", "joy"), ("a", 1, "***", "", ""), ("b", 0, "Bob", 'it\'s, "so"\nlong', "anger")]
 
@@ -197,6 +198,13 @@ _PREDICTION = {
 _MAPPING = b"labels: [joy, anger]\nneutral: null\ncorpora:\n  mine:\n    happy: joy\n    mad: anger\n    odd: null\n"
 _TALK = "Ann: Hi 😀\n***: so?\n:\nBob: no\n\nAnn: Übermut".encode()
 
+_NAMELESS = (
+    "UEsDBBQAAAAIAHhXfV17B5cKCgAAAAgAAAAFAAAAYS5jc3ZL1EniMtQx4gIAUEsBAhQDFAAAAAgAeFd9XXsHlwoKAAAACAAAAAAAAABhLmNz"
+    "dlBLBQYAAAAAAGEuY3N2UEsFBgAAAAABAAEAMwAAAC0AAAAAAA=="
+)
+FOUND = {"archive": (_NAMELESS,)}
+"""Inputs, in base64, that once ended in an error of somebody else's."""
+
 TARGETS: Mapping[str, Target] = {
     **{f"reader: {name}": Target((SEEDS[name],), _file_reader(name)) for name in sorted(READERS)},
     "recipe": Target(
@@ -208,7 +216,7 @@ TARGETS: Mapping[str, Target] = {
         ((json.dumps(_PREDICTION) + "\n").encode() * 2,), _refusing("predictions.jsonl", read_predictions)
     ),
     "model folder": Target(
-        (json.dumps({"format": 1, "backbone": "embedded", "adapter": None}).encode(),),
+        ((SHIPPED_FOLDER / FILE).read_bytes(),),
         _refusing(FILE, lambda path: read_artefact(path.parent)),
     ),
     "archive": Target(

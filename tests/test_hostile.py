@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile import TARGETS, mutated
+from tests.hostile import FOUND, TARGETS, mutated
 
 OTHERS = [name for name in TARGETS if not name.startswith("reader: ")]
 """Readers of conversations have tests of their own (`tests/corpora/test_hostile.py`)."""
@@ -35,3 +36,9 @@ def test_and_so_is_what_is_nothing(place: Path, name: str, content: bytes) -> No
     folder = place / name.replace(" ", "-")
     folder.mkdir(exist_ok=True)
     TARGETS[name].read(content, folder)
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_once_was_a_fault_is_none(tmp_path: Path, name: str) -> None:
+    for content in FOUND[name]:
+        TARGETS[name].read(base64.b64decode(content), tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -13,7 +14,8 @@ from pyarrow import parquet
 
 from instructerc.conversation import Conversation
 from instructerc.corpora.formats import READERS
-from instructerc.corpora.streaming import stream_conversations
+from instructerc.corpora.streaming import load_conversations, stream_conversations
+from instructerc.errors import UnreadableFileError
 from tests.hostile import SEEDS, mutated, read
 
 
@@ -79,3 +81,15 @@ def test_a_parquet_file_of_other_types_is_read_or_refused(tmp_path: Path, column
     path = tmp_path / "calls.parquet"
     parquet.write_table(pa.table(columns), path)
     read(path, None)
+
+
+@pytest.mark.parametrize("claimed", [1, 3, 2**40])
+def test_a_parquet_file_that_claims_other_rows_than_it_has_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: int
+) -> None:
+    path = tmp_path / "calls.parquet"
+    names = {"conversation": ["a", "a"], "turn": [0, 1], "speaker": ["Ann", "Bob"], "text": ["Hi", "Ho"]}
+    parquet.write_table(pa.table(names), path)
+    monkeypatch.setattr(parquet.ParquetFile, "metadata", SimpleNamespace(num_rows=claimed))
+    with pytest.raises(UnreadableFileError, match=rf"has 2 of the {claimed:,} rows that it claims"):
+        list(load_conversations(path))

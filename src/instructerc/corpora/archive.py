@@ -33,7 +33,17 @@ def unpack(archive: Path, targets: Mapping[Asset, Path]) -> None:
     wanted = {PurePosixPath(asset.name).name: (asset, target) for asset, target in targets.items()}
     try:
         found = dict(_members(archive.read_bytes(), archive, frozenset(wanted)))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    # zipfile trusts what an archive says of itself, and fails at it in every way that Python has.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+        ValueError,
+        LookupError,
+    ) as error:
         raise DownloadError(f"{archive}: is no whole zip archive ({error}): delete it and download it again") from None
     missing = [name for name in wanted if name not in found]
     if missing:

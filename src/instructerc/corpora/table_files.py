@@ -127,8 +127,13 @@ def _read_parquet(source: Source, columns: Columns, problems: list[Problem]) -> 
         return Table(columns.required(labelled=True), [])
     if not file.metadata.num_rows:
         raise source.unreadable("holds no row: it was perhaps not written to its end")
-    rows = [(row + 1, {name: cells[name][row] for name in cells}) for row in range(file.metadata.num_rows)]
-    return Table(header, rows)
+    # What the file says of its length may be anything; where none of its columns is ours, one row shows that.
+    length = file.metadata.num_rows if cells else 1
+    short = next((name for name, values in cells.items() if len(values) != length), None)
+    if short is not None:
+        found = f"{len(cells[short]):,} of the {length:,} rows that it claims"
+        raise source.unreadable(f"column {short!r} has {found}: it was damaged, write it again")
+    return Table(header, [(row + 1, {name: values[row] for name, values in cells.items()}) for row in range(length)])
 
 
 def _columns(file: Any, wanted: list[str], misfits: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
