@@ -12,7 +12,7 @@ RECIPE ?= quickstart
 PYTEST ?= OMP_NUM_THREADS=1 $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint format format-check types docs docs-check site check soak clean
+.PHONY: help setup run test test-slow lint format format-check types docs docs-check site check soak fuzz clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,11 @@ check: lint format-check types docs-check site test ## Everything that a change 
 soak: setup ## Kill things at random for half an hour, and see whether anything is lost
 	$(BIN)/python benchmarks/soak_predict.py
 	$(BIN)/python benchmarks/soak_training.py
+	$(BIN)/python benchmarks/soak_disk.py
+
+fuzz: setup ## Feed everything that reads to a fuzzer, half a minute each
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python benchmarks/fuzz.py --seconds 30
 
 clean: ## Remove caches and build outputs (.venv and runs/ stay)
 	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

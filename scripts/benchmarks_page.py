@@ -158,6 +158,12 @@ SECTIONS = (
         "python benchmarks/fuzz.py --json benchmarks/results/fuzz.json",
     ),
     Section(
+        "soak-disk",
+        "A training without room",
+        "A quota on the size of files, drawn at random, and file systems that are too small; then a resume with room.",
+        "python benchmarks/soak_disk.py --json benchmarks/results/soak-disk.json",
+    ),
+    Section(
         "distributed",
         "Several processes train as one does",
         "Losses, weights and validation beside those of one process: plain data parallelism, and DeepSpeed's ZeRO-2 "
