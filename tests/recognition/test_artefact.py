@@ -159,7 +159,7 @@ def test_torn_tensors_are_damaged(saved: Path) -> None:
 def test_a_kill_while_saving_leaves_no_artefact_that_looks_whole(
     saved: Path, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_: Any) -> None:
+    def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("instructerc.recognition.artefact.save_trained", killed)

@@ -17,7 +17,7 @@ from instructerc.assets.embedded import PACKAGE
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone
 from instructerc.conversation import Conversation, Utterance
-from instructerc.errors import BackboneError, DataError, PromptTooLongError, UsageError
+from instructerc.errors import BackboneError, DataError, MemoryExhaustedError, PromptTooLongError, UsageError
 from instructerc.prompts import PromptSpec, Window
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.recognition.recognizer import EmotionRecognizer
@@ -300,9 +300,12 @@ def test_a_turn_that_is_too_long_leaves_the_session_as_it_was(llama: Backbone, b
     assert session.predictions[-1].turn == 3
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RuntimeError])
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(KeyboardInterrupt, KeyboardInterrupt), (MemoryError, MemoryExhaustedError), (RuntimeError, RuntimeError)],
+)
 def test_a_pass_that_breaks_off_poisons_nothing(
-    llama: Backbone, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+    llama: Backbone, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], raised: type[BaseException]
 ) -> None:
     recognizer = recognizer_of(llama)
     session = recognizer.session()
@@ -315,7 +318,7 @@ def test_a_pass_that_breaks_off_poisons_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(llama.model.model.layers[1], "forward", broken)  # the first layer has its keys by then
-        with pytest.raises(error):
+        with pytest.raises(raised):
             session.add("Bo", "We won!")
     assert (session.conversation, session.predictions, session.statistics) == before
     assert session.held_tokens == 0
