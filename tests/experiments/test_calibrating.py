@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from instructerc.errors import UsageError
+from instructerc.evaluation import evaluate_rows
 from instructerc.experiments.calibrating import calibrate
 from instructerc.experiments.data import prepare_data
 from instructerc.experiments.run import RunResult, run_recipe
@@ -60,7 +61,7 @@ def test_it_is_fitted_on_validation_alone(
     alone = replace(data, corpus=replace(data.corpus, train=(), test=()))
     assert calibrate(recognizer, alone, folder) == recognizer.temperature
     without = replace(data, corpus=replace(data.corpus, validation=()))
-    with pytest.raises(UsageError, match="no labelled turns: set it to none"):
+    with pytest.raises(UsageError, match="no labelled turns: leave it out"):
         calibrate(recognizer, without, folder)
 
 
@@ -74,3 +75,38 @@ def test_answers_that_are_generated_have_nothing_to_calibrate(
     given = values(corpus_folder, llama_folder)
     with pytest.raises(UsageError, match=r"recognition\.calibration: needs probabilities"):
         recipe(tmp_path, given, "recognition.calibration=temperature", "recognition.mode=generate")
+
+
+def test_decisions_are_fitted_to_weighted_f1_and_kept_with_the_model(tmp_path: Path, finished: RunResult) -> None:
+    given = json.loads((finished.folder.parent / "tiny.yaml").read_text(encoding="utf-8"))
+    given["training"]["epochs"] = 1  # a model that errs
+    plain = run_recipe(recipe(tmp_path / "plain", given))
+    fitted = run_recipe(
+        recipe(tmp_path / "fitted", given, "recognition.decision=weighted-f1", "recognition.calibration=temperature")
+    )
+    recognizer = EmotionRecognizer.from_pretrained(fitted.folder, device="cpu")
+    assert set(recognizer.offsets) <= set(recognizer.labels)
+    assert recognizer.asking(labels=["calm", "tense"]).offsets == {}
+    data = prepare_data(recipe(tmp_path / "again", given).recipe)
+    unfitted = EmotionRecognizer.from_pretrained(plain.folder, device="cpu")
+    before, after = (
+        evaluate_rows(model.answer(data.examples("validation")), labels=recognizer.labels)
+        for model in (unfitted, recognizer)
+    )
+    assert after.weighted_f1 >= before.weighted_f1
+    assert fitted.report.provenance["Method"]["decision"] == "weighted F1 on validation"
+    rows = read_predictions(fitted.folder / "predictions.jsonl")
+    assert {row.model for row in rows} == {recognizer.model_hash}
+    for row in rows:
+        assert row.probabilities is not None
+        assert row.emotion == max(row.probabilities, key=row.probabilities.__getitem__), "readers see one rule"
+
+
+def test_generated_answers_have_no_decision_to_fit(tmp_path: Path, corpus_folder: Path, llama_folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"recognition\.decision: needs probabilities"):
+        recipe(
+            tmp_path,
+            values(corpus_folder, llama_folder),
+            "recognition.decision=weighted-f1",
+            "recognition.mode=generate",
+        )

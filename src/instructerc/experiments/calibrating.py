@@ -1,29 +1,44 @@
-"""Calibration: how sure a model is, fitted on validation and kept with it."""
+"""What is fitted on validation after training and kept with the model: how sure it is, and what it decides on."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from math import log
 from pathlib import Path
 
 from instructerc.assets import write_atomically
 from instructerc.errors import UsageError
 from instructerc.evaluation.calibration import fit_temperature
+from instructerc.evaluation.offsets import fit_offsets
 from instructerc.experiments.data import RunData
 from instructerc.recognition.artefact import FILE, read_artefact
 from instructerc.recognition.recognizer import EmotionRecognizer
-from instructerc.recognition.scoring import Progress
+from instructerc.recognition.scoring import Progress, probabilities
+
+LEAST = 1e-12
+"""Probability that stands in for 0, whose logarithm is no number."""
 
 
-def calibrate(recognizer: EmotionRecognizer, data: RunData, folder: Path, *, progress: Progress | None = None) -> float:
-    """Fits a model's temperature on the validation split, and writes it into its artefact.
+def calibrate(
+    recognizer: EmotionRecognizer,
+    data: RunData,
+    folder: Path,
+    *,
+    sureness: bool = True,
+    decision: bool = False,
+    progress: Progress | None = None,
+) -> float:
+    """Fits a model's temperature, its offsets or both on the validation split, and writes them into its artefact.
 
-    The model's name changes with it, as its probabilities do.
+    The model's name changes with them, as its probabilities do.
 
     Args:
         recognizer: The model as it lies in the folder. It stays as it was: load the folder anew.
         data: What it was trained on.
         folder: The folder of the model, or of its run.
+        sureness: Whether the temperature is fitted.
+        decision: Whether the offsets are fitted, to what the temperature makes of the likelihoods.
         progress: Told how many more turns are done.
 
     Returns:
@@ -32,15 +47,21 @@ def calibrate(recognizer: EmotionRecognizer, data: RunData, folder: Path, *, pro
     Raises:
         UsageError: There are no validation turns with a label, or the model generates its answers.
     """
+    keys = " and ".join(f"recognition.{key}" for key, on in (("calibration", sureness), ("decision", decision)) if on)
     if recognizer.mode != "score":
-        raise UsageError("recognition.calibration needs probabilities: set recognition.mode to score, or leave it out")
+        raise UsageError(f"{keys}: probabilities are needed: set recognition.mode to score, or leave it out")
     examples = data.examples("validation")
     if not examples:
-        raise UsageError("recognition.calibration is fitted on validation, which has no labelled turns: set it to none")
+        raise UsageError(f"{keys}: fitted on validation, which has no labelled turns: leave it out")
     scores = recognizer.scores(examples, progress=progress)
     gold = [example.candidates.index(example.target or "") for example in examples]
-    temperature = fit_temperature(log_likelihoods=scores, gold=gold)
+    temperature = fit_temperature(log_likelihoods=scores, gold=gold) if sureness else recognizer.temperature
+    offsets = dict(recognizer.offsets)
+    if decision:
+        shares = [probabilities(row, temperature=temperature) for row in scores]
+        found = fit_offsets(log_probabilities=[[log(max(p, LEAST)) for p in row] for row in shares], gold=gold)
+        offsets = dict(zip(recognizer.labels, found, strict=True)) if any(found) else {}
     artefact, place = read_artefact(folder)
-    text = json.dumps(replace(artefact, temperature=temperature).to_json(), ensure_ascii=False, indent=2)
-    write_atomically(place / FILE, text + "\n")
+    fitted = replace(artefact, temperature=temperature, offsets=offsets)
+    write_atomically(place / FILE, json.dumps(fitted.to_json(), ensure_ascii=False, indent=2) + "\n")
     return temperature

@@ -188,7 +188,7 @@ SILENCERS = (
         when=lambda value: value == "endpoint",
         silences=(
             *("backbone", "prompt.max_length", "training", "recognition.mode", "recognition.batch_size"),
-            "recognition.calibration",
+            *("recognition.calibration", "recognition.decision"),
         ),
         reason="has no effect beside recognition.engine: endpoint, whose server runs a model of its own: remove it",
     ),
@@ -306,6 +306,8 @@ def _broken_engine(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "backbone.quantization", "the vllm engine reads weights as they are: set it to none"
     if recipe.recognition.calibration != "none" and recipe.recognition.mode == "generate":
         yield "recognition.calibration", "needs probabilities, which mode generate has none of: set it to none"
+    if recipe.recognition.decision != "likeliest" and recipe.recognition.mode == "generate":
+        yield "recognition.decision", "needs probabilities, which mode generate has none of: set it to likeliest"
     if engine != "endpoint":
         return
     if endpoint.model is None:

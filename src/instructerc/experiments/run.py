@@ -326,9 +326,11 @@ def _recognize(
             rows = _predict(asking, recipe, data, folder, watcher)
             return rows, what_was_asked(asking)
     recognizer = _load_trained(recipe, folder)
-    if recipe.recognition.calibration == "temperature" and recognizer.temperature == 1.0:
+    sureness = recipe.recognition.calibration == "temperature" and recognizer.temperature == 1.0
+    decision = recipe.recognition.decision == "weighted-f1" and not recognizer.offsets
+    if sureness or decision:
         watcher.phase("calibrating")
-        calibrate(recognizer, data, folder)
+        calibrate(recognizer, data, folder, sureness=sureness, decision=decision)
         # The folder alone shall say what was measured: loaded anew, under its new name.
         recognizer = _load_trained(recipe, folder)
         watcher.phase("recognising")

@@ -418,6 +418,12 @@ class RecognitionSettings(Section):
         "changes probabilities and no label.",
         source="Guo et al. 2017",
     )
+    decision: Literal["likeliest", "weighted-f1"] = key(
+        "likeliest",
+        "`weighted-f1` fits an offset a label on validation, after training, so that labels are named as often as the "
+        "measured figure wants; kept with the model. Probabilities are shifted with them.",
+        source="Lipton et al. 2014",
+    )
 
 
 class EvaluationSettings(Section):

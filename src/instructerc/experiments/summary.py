@@ -256,6 +256,7 @@ def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
         "class weights": recipe.training.class_weights,
         "focal gamma": recipe.training.focal_gamma,
         "recognition": recipe.recognition.mode + (f", {engine}" if engine == "vllm" else ""),
+        **({"decision": "weighted F1 on validation"} if recipe.recognition.decision == "weighted-f1" else {}),
         "prompt hash": data.spec.hash,
         "seed": recipe.seed,
     }

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,6 +117,7 @@ class Artefact:
         endpoint: The server that runs the model, and how it is asked; None where it runs here.
         style: How prompts are put to it.
         temperature: What log-likelihoods are divided by, so that probabilities can be believed; 1 leaves them.
+        offsets: What is added to the log-probability of a label before one is decided on; nothing leaves them.
     """
 
     backbone: str
@@ -135,6 +136,7 @@ class Artefact:
     endpoint: EndpointSettings | None = None
     style: Style = "plain"
     temperature: float = 1.0
+    offsets: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def trained(self) -> bool:
@@ -175,6 +177,8 @@ class Artefact:
             record["style"] = self.style
         if self.temperature != 1.0:
             record["temperature"] = self.temperature
+        if self.offsets:
+            record["offsets"] = dict(self.offsets)
         return record
 
     @classmethod
@@ -210,9 +214,19 @@ class Artefact:
                 endpoint=None if endpoint is None else EndpointSettings.from_json(endpoint),
                 style=record.get("style", "plain"),
                 temperature=_temperature(record.get("temperature", 1.0)),
+                offsets=_offsets(record.get("offsets", {}), record["prompt"]),
             )
         except (KeyError, TypeError, AttributeError, UsageError) as error:
             raise ArtefactError(f"is incomplete ({error}): copy it again, or train again") from None
+
+
+def _offsets(value: Any, prompt: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping) or not all(label in prompt["labels"] for label in value):
+        raise TypeError("its offsets are none of its labels")
+    for label, offset in value.items():
+        if isinstance(offset, bool) or not isinstance(offset, (int, float)) or not abs(offset) < float("inf"):
+            raise TypeError(f"its offset of {label} is {offset!r}, no number")
+    return {label: float(offset) for label, offset in value.items()}
 
 
 def _temperature(value: Any) -> float:

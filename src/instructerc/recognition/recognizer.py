@@ -104,6 +104,7 @@ class EmotionRecognizer:
         warns: Whether it logs a warning, once, where the backbone does not know the words that it is to read.
         temperature: What log-likelihoods are divided by before they become probabilities.
         threshold: Least probability of an emotion; a turn whose likeliest label has less is `UNCERTAIN`.
+        offsets: What is added to the log-probability of each label; of a label that is not in it, nothing.
 
     Example:
         ```python
@@ -126,6 +127,7 @@ class EmotionRecognizer:
     warns: bool = True
     temperature: float = 1.0
     threshold: float = 0.0
+    offsets: Mapping[str, float] = field(default_factory=dict)
     _encoder: PromptEncoder = field(init=False, repr=False)
     _prompt_hash: str = field(init=False, repr=False)
 
@@ -201,6 +203,7 @@ class EmotionRecognizer:
             tasks=artefact.tasks if artefact.trained else (),
             engine=serving,
             temperature=artefact.temperature,
+            offsets=artefact.offsets,
         )
         asked = recognizer.asking(labels=labels, threshold=threshold)
         if artefact.trained and asked.prompt != artefact.prompt:
@@ -234,8 +237,9 @@ class EmotionRecognizer:
             prompt=prompt,
             threshold=least,
             model_hash=asked_hash(self.model_hash, prompt, least),
-            # It was fitted to the labels that the model learned.
+            # They were fitted to the labels that the model learned.
             temperature=self.temperature if prompt.labels == self.prompt.labels else 1.0,
+            offsets=self.offsets if prompt.labels == self.prompt.labels else {},
         )
 
     @property
@@ -420,7 +424,11 @@ class EmotionRecognizer:
         return TreeScoring() if trees else PaddedScoring(batch_size=self.batch_size)
 
     def _scored(self, example: Example, encoded: EncodedExample, row: Sequence[float]) -> TurnPrediction:
-        shares = dict(zip(example.candidates, probabilities(row, temperature=self.temperature), strict=True))
+        offsets = [self.offsets.get(label, 0.0) for label in example.candidates] if self.offsets else []
+        if example.task != "recognition":  # a speaker may be called as an emotion is
+            offsets = []
+        found = probabilities(row, temperature=self.temperature, offsets=offsets)
+        shares = dict(zip(example.candidates, found, strict=True))
         return self._prediction(example, encoded, decided(shares, self.threshold), shares=shares)
 
     def _generated(

@@ -172,12 +172,15 @@ def _branch(backbone: Backbone, cache: Any) -> Any:
     return copy.deepcopy(cache) if sliding else cache
 
 
-def probabilities(log_likelihoods: Sequence[float], *, temperature: float = 1.0) -> list[float]:
+def probabilities(
+    log_likelihoods: Sequence[float], *, temperature: float = 1.0, offsets: Sequence[float] = ()
+) -> list[float]:
     """A softmax over the log-likelihoods of a closed set.
 
     Args:
         log_likelihoods: Of each label.
         temperature: What they are divided by: above 1 makes less sure (`fit_temperature`).
+        offsets: What is then added to each (`fit_offsets`); none leaves them.
 
     Raises:
         BackboneError: They are no numbers, as of weights that a training or a coarse number type has broken.
@@ -194,6 +197,9 @@ def probabilities(log_likelihoods: Sequence[float], *, temperature: float = 1.0)
             f"the likelihoods of the labels are no numbers ({', '.join(map(str, log_likelihoods))}): "
             "set backbone.dtype to float32, or train again with a lower training.learning_rate"
         )
-    shares = [math.exp((value - largest) / temperature) for value in log_likelihoods]
+    scaled = [(value - largest) / temperature for value in log_likelihoods]
+    if offsets:
+        scaled = [value + offset for value, offset in zip(scaled, offsets, strict=True)]
+    shares = [math.exp(value) for value in scaled]
     total = sum(shares)
     return [share / total for share in shares]
