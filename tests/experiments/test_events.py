@@ -89,3 +89,11 @@ def test_a_text_that_json_cannot_hold_is_escaped(tmp_path: Path) -> None:
     file.open(tmp_path)
     (row,) = rows(tmp_path)
     assert row["text"] == "half a pair: \ud83d, and a line\nbreak"
+
+
+def test_a_row_without_room_ends_nothing(tmp_path: Path) -> None:
+    file = EventFile()
+    file.open(tmp_path)
+    (tmp_path / EVENTS).unlink()
+    (tmp_path / EVENTS).mkdir()  # nothing can be appended to it
+    EventWatcher(file, Log()).note("lost")

@@ -10,13 +10,15 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from transformers import TrainerCallback
 
-from instructerc.training import trainer as trainers
+from instructerc.training import stage
 from instructerc.training.ranks import Ranks
 from instructerc.training.stage import Silent, StageResult, train_stage
+from instructerc.training.trainer import build_trainer
 from tests.tiny_models import load
 from tests.training.runs import ALL, LORA, artefact_of, examples, settings_of
 
@@ -55,18 +57,13 @@ def train_together(
 ) -> StageResult:
     """Trains, and leaves the gradients of the first step in the folder."""
     ranks = Ranks.here()
-    build = trainers.build_trainer
 
     def building(*arguments: Any, **named: Any) -> Any:
-        built = build(*arguments, **named)
+        built = build_trainer(*arguments, **named)
         built.add_callback(FirstGradients(folder / "gradients.pt", ranks))
         return built
 
-    trainers.build_trainer = building
-    from instructerc.training import stage
-
-    stage.build_trainer = building
-    try:
+    with mock.patch.object(stage, "build_trainer", building):
         return train_stage(
             load(llama),
             artefact_of(llama, LORA if lora else ALL),
@@ -79,8 +76,6 @@ def train_together(
             watcher=DieAt(kill_at if ranks.first else None),
             ranks=ranks,
         )
-    finally:
-        trainers.build_trainer = stage.build_trainer = build
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ A resumed run adds its rows to the file. No text of any conversation is in them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -42,11 +43,11 @@ class EventFile:
         self._path: Path | None = None
 
     def __call__(self, line: str) -> None:
-        """Takes a row."""
+        """Takes a row; one that finds no room is lost, and ends nothing."""
         if self._path is None:
             self._waiting.append(line)
             return
-        with self._path.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write(line)
 
     def open(self, folder: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from instructerc.assets import write_atomically
+from instructerc.training.checkpoints import saying_what_is_full
 
 SELECTION = "weighted_f1"
 """Validation figure by which an epoch is chosen."""
@@ -52,11 +53,15 @@ class Curves:
         return cls(path, rows, writes)
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Appends a row."""
+        """Appends a row.
+
+        Raises:
+            NotWrittenError: There is no room for it.
+        """
         self.rows.append(dict(row))
         if not self.writes:
             return
-        with self.path.open("a", encoding="utf-8") as file:
+        with saying_what_is_full(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     @property
