@@ -70,7 +70,7 @@ def test_a_killed_process_ends_all_and_a_resume_ends_as_if_nothing_had_been(llam
 def test_more_processes_than_examples_in_a_step(llama_folder: Path, tmp_path: Path) -> None:
     one, many = tmp_path / "one", tmp_path / "many"
     one.mkdir()
-    train_together(llama_folder, one, "padded")
-    ended = torchrun(llama_folder, many, "padded", processes=9)
+    train_together(llama_folder, one, "padded", batch_size=2)
+    ended = torchrun(llama_folder, many, "padded", "--batch-size", 2, processes=3)
     assert ended.returncode == 0, ended.stderr
     assert_same_training(many, one)

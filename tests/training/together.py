@@ -1,6 +1,6 @@
 """What each of several processes does in `test_distributed.py`: a program for torchrun.
 
-Usage: python -m tests.training.together LLAMA OUT BATCHING [--resume] [--kill-at STEP] [--lora]
+Usage: python -m tests.training.together LLAMA OUT BATCHING [--resume] [--kill-at STEP] [--lora] [--batch-size N]
 """
 
 from __future__ import annotations
@@ -53,7 +53,14 @@ class DieAt(Silent):
 
 
 def train_together(
-    llama: Path, folder: Path, batching: str, *, lora: bool = False, resume: bool = False, kill_at: int | None = None
+    llama: Path,
+    folder: Path,
+    batching: str,
+    *,
+    lora: bool = False,
+    resume: bool = False,
+    kill_at: int | None = None,
+    batch_size: int = 8,
 ) -> StageResult:
     """Trains, and leaves the gradients of the first step in the folder."""
     ranks = Ranks.here()
@@ -67,7 +74,7 @@ def train_together(
         return train_stage(
             load(llama),
             artefact_of(llama, LORA if lora else ALL),
-            settings_of(batching=batching, **SETTINGS),
+            settings_of(batching=batching, batch_size=batch_size, **SETTINGS),
             folder,
             train=examples("train"),
             validation=examples("validation"),
@@ -86,11 +93,18 @@ def main() -> None:
     parser.add_argument("--lora", action="store_true")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--kill-at", type=int)
+    parser.add_argument("--batch-size", type=int, default=8)
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
     result = train_together(
-        given.llama, given.out, given.batching, lora=given.lora, resume=given.resume, kill_at=given.kill_at
+        given.llama,
+        given.out,
+        given.batching,
+        lora=given.lora,
+        resume=given.resume,
+        kill_at=given.kill_at,
+        batch_size=given.batch_size,
     )
     ranks = Ranks.here()
     (given.out / f"result-{ranks.rank}.json").write_text(json.dumps([result.best_epoch, dict(result.best)]))
