@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from measuring import Column, finish, parser_of
-from soak_training import outcome, recipe, run
+from soak_training import outcome, recipe, require_same, run
 
 COLUMNS = (
     Column("number", "try"),
@@ -43,10 +43,7 @@ def first_try(path: Path, out: Path, quota: int | None = None) -> tuple[int, str
 def compared(path: Path, out: Path, expected: dict[str, Any]) -> str:
     """Resumes; ends this program where anything differs."""
     subprocess.run(run(path, out), check=True, capture_output=True)
-    found = outcome(out)
-    wrong = [name for name in expected if found[name] != expected[name]]
-    if wrong:
-        raise SystemExit(f"{out}: {', '.join(wrong)} are others than those of the run that had room")
+    require_same(out, expected, str(out))
     return "weights, predictions and figures equal"
 
 

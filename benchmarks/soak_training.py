@@ -72,6 +72,14 @@ def outcome(out: Path) -> dict[str, Any]:
     }
 
 
+def require_same(out: Path, expected: dict[str, Any], what: str) -> None:
+    """Ends this program where a run came to something else than the one that nothing stopped."""
+    found = outcome(out)
+    wrong = [name for name in expected if found[name] != expected[name]]
+    if wrong:
+        raise SystemExit(f"{what}: {', '.join(wrong)} are others than those of the run that nothing stopped")
+
+
 def where(out: Path) -> str:
     """How far a run is, by what lies in its folder."""
     for name, text in (("report.json", "a report"), ("predictions.jsonl", "predictions"), ("model", "a model")):
@@ -114,10 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     process.wait()
                     killed.append({"number": len(kills) + len(killed) + 1, "second": moment, "where": where(out)})
             assert process.returncode == 0, f"{out} ended with {process.returncode}"
-            found = outcome(out)
-            if found != expected:
-                wrong = [name for name in expected if found[name] != expected[name]]
-                raise SystemExit(f"{killed}: {', '.join(wrong)} are others than those of the run that nobody killed")
+            require_same(out, expected, f"after {killed}")
             for kill in killed:
                 kills.append({**kill, "calls": calls, "outcome": "weights, predictions and figures equal"})
                 print(kills[-1], flush=True)

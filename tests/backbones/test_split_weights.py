@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from safetensors.torch import load_file
 from instructerc.backbones.adapters import PARAMETERS
 from instructerc.backbones.split_weights import put_whole, whole
 from instructerc.testing import tiny_llama
+from tests.launched import torchrun
 
 
 def test_a_parameter_that_nobody_split_is_itself() -> None:
@@ -32,11 +31,7 @@ def test_tensors_go_into_the_parameters_of_their_names_alone() -> None:
 @pytest.mark.slow
 def test_two_processes_with_fsdp_write_and_read_whole_tensors(tmp_path: Path) -> None:
     llama = tiny_llama(tmp_path / "llama")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "tests.backbones.split", str(llama), str(tmp_path)]
-    ended = subprocess.run(
-        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300, check=False
-    )
+    ended = torchrun("tests.backbones.split", llama, tmp_path)
     assert ended.returncode == 0, ended.stderr
     plain = torch.load(tmp_path / "plain.pt")
     before, changed, after = (load_file(tmp_path / name / PARAMETERS) for name in ("before", "changed", "after"))

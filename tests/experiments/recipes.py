@@ -59,6 +59,10 @@ class Log(Silent):
         self.steps: list[int] = []
         self.turns: int | None = None
         self.recognised = 0
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def phase(self, text: str) -> None:
         self.phases.append(text)

@@ -48,15 +48,6 @@ def asking(server: ChatServer, corpus: Path, **endpoint: Any) -> dict[str, Any]:
     }
 
 
-class Notes(Log):
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
 def by_news(prompt: str) -> str:
     return "joy" if "won the" in prompt else "anger" if "lied" in prompt else "neutral"
 
@@ -66,7 +57,7 @@ def test_the_report_is_one_like_any_other(
     server: ChatServer, corpus_folder: Path, tmp_path: Path, answers: str
 ) -> None:
     server.answer = by_news
-    log = Notes()
+    log = Log()
     given = asking(server, corpus_folder, answers=answers, price_input=2.0, price_output=10.0)
     result = run_recipe(recipe(tmp_path, given, "prompt.wording=released"), watcher=log)
     rows = read_predictions(result.folder / "predictions.jsonl")
@@ -107,7 +98,7 @@ def test_a_run_that_breaks_off_goes_on_and_pays_for_nothing_twice(
     begun = read_predictions(tmp_path / "run" / "predictions.jsonl")
     assert 4 <= len(begun) < TURNS
     server.dead_after = None
-    log = Notes()
+    log = Log()
     result = run_recipe(recipe(tmp_path, given, "endpoint.concurrency=1"), resume=True, watcher=log)
     assert len(server.asked) == TURNS
     assert result.report.provenance["Endpoint"]["requests"] == TURNS, "those of the first part are counted as well"

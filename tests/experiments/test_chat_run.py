@@ -12,8 +12,7 @@ from instructerc.recognition.predictions import read_predictions
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.testing import TINY_LABELS, tiny_conversation
 from tests.chat_models import tiny_chat_llama
-from tests.experiments.recipes import recipe, values
-from tests.experiments.test_scripts_of_the_world import Notes
+from tests.experiments.recipes import Log, recipe, values
 
 NOTICE = "prompts go through the chat template: its tokenizer has a chat template"
 
@@ -29,7 +28,7 @@ def test_a_chat_model_is_trained_asked_and_kept_in_its_template(corpus_folder: P
     given = values(corpus_folder, tiny_chat_llama(tmp_path / "chatty", SHORT))
     overrides = ("recognition.mode=generate", "window.size=0", "evaluation.bootstrap=0", "evaluation.baselines=[]")
     resolved = recipe(tmp_path, given, *overrides)
-    dry, notes = dry_run(resolved), Notes()
+    dry, notes = dry_run(resolved), Log()
     assert dry.notices == (NOTICE,)
     assert NOTICE in dry.to_text().splitlines()
     result = run_recipe(resolved, watcher=notes)

@@ -12,7 +12,14 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 
 from instructerc.errors import TrainingError, UsageError
-from instructerc.experiments.launching import CONFIGURATIONS, Launch, launch_run, processes_of, strategy_names
+from instructerc.experiments.launching import (
+    CONFIGURATIONS,
+    Launch,
+    launch_run,
+    processes_of,
+    require_hardware,
+    strategy_names,
+)
 from instructerc.experiments.resolve import resolve
 from instructerc.testing import tiny_llama
 
@@ -57,6 +64,14 @@ def test_a_configuration_of_ones_own(tmp_path: Path) -> None:
 def test_what_nobody_can_start_is_refused(launcher: str, processes: int, strategy: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Launch(launcher=launcher, processes=processes, strategy=strategy)
+
+
+def test_weights_that_would_not_be_split_are_not_promised() -> None:
+    launch = Launch(launcher="accelerate", processes=2, strategy="fsdp2")
+    with pytest.raises(UsageError, match="without GPUs"):
+        require_hardware(launch, 0)
+    require_hardware(launch, 2)
+    require_hardware(Launch(launcher="accelerate", processes=2), 0)
 
 
 def test_deepspeed_is_asked_for_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:

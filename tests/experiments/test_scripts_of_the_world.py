@@ -116,17 +116,6 @@ def test_labels_of_any_script_are_told_apart_and_reported(
     assert all(label in (result.folder / "report.html").read_text(encoding="utf-8") for label in labels)
 
 
-class Notes(Log):
-    """Writes down what it is told in words."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
 ENGLISH = (("Any news?", "neutral"), ("We won the match, I can hardly believe it!", "joy"), ("He lied to me.", "anger"))
 
 
@@ -149,7 +138,7 @@ def test_a_run_says_where_the_embedded_backbone_does_not_know_the_words(
     pytest.importorskip(PACKAGE, reason="the extra `offline` is not installed")
     said = [(text, "joy" if label == "高兴" else "anger") for text, label in NEWS] if chinese else ENGLISH
     resolved = embedded_recipe(tmp_path, said, ("neutral", "joy", "anger"))
-    notes = Notes()
+    notes = Log()
     with caplog.at_level(logging.WARNING, logger="instructerc"):
         report = run_recipe(resolved, watcher=notes).report
     dry = dry_run(resolved)

@@ -108,6 +108,10 @@ class Log(Silent):
         self.losses: list[float] = []
         self.epochs: list[tuple[int, bool]] = []
         self.figures: list[Mapping[str, float]] = []
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def started(self, *, steps: int, done: int) -> None:
         self.start = steps, done

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,16 @@ import torch
 from safetensors.torch import load_file
 
 from instructerc.backbones.adapters import PARAMETERS
+from tests.launched import torchrun
 from tests.training.runs import rows, validations
 from tests.training.together import train_together
 
-ROOT = Path(__file__).parents[2]
 DRIFT = 1e-4
 """Sums in another order, made larger by twelve steps of Adam at a high rate."""
 
 
-def torchrun(*arguments: object, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command += ["-m", "tests.training.together", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+def together(*arguments: object, processes: int = 2) -> subprocess.CompletedProcess[str]:
+    return torchrun("tests.training.together", *arguments, processes=processes)
 
 
 def assert_same_training(found: Path, expected: Path) -> None:
@@ -43,7 +40,7 @@ def test_two_processes_train_as_one_does(llama_folder: Path, tmp_path: Path, bat
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     train_together(llama_folder, one, batching)
-    ended = torchrun(llama_folder, two, batching)
+    ended = together(llama_folder, two, batching)
     assert ended.returncode == 0, ended.stderr
     gradients, expected = (torch.load(folder / "gradients.pt") for folder in (two, one))
     assert gradients.keys() == expected.keys()
@@ -57,10 +54,10 @@ def test_two_processes_train_as_one_does(llama_folder: Path, tmp_path: Path, bat
 @pytest.mark.slow
 def test_a_killed_process_ends_all_and_a_resume_ends_as_if_nothing_had_been(llama_folder: Path, tmp_path: Path) -> None:
     whole, torn = tmp_path / "whole", tmp_path / "torn"
-    assert torchrun(llama_folder, whole, "tree", "--lora").returncode == 0
-    killed = torchrun(llama_folder, torn, "tree", "--lora", "--kill-at", 7)
+    assert together(llama_folder, whole, "tree", "--lora").returncode == 0
+    killed = together(llama_folder, torn, "tree", "--lora", "--kill-at", 7)
     assert killed.returncode != 0
-    resumed = torchrun(llama_folder, torn, "tree", "--lora", "--resume")
+    resumed = together(llama_folder, torn, "tree", "--lora", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert (torn / "model" / PARAMETERS).read_bytes() == (whole / "model" / PARAMETERS).read_bytes()
     assert validations(torn) == validations(whole)
@@ -71,6 +68,6 @@ def test_more_processes_than_examples_in_a_step(llama_folder: Path, tmp_path: Pa
     one, many = tmp_path / "one", tmp_path / "many"
     one.mkdir()
     train_together(llama_folder, one, "padded", batch_size=2)
-    ended = torchrun(llama_folder, many, "padded", "--batch-size", 2, processes=3)
+    ended = together(llama_folder, many, "padded", "--batch-size", 2, processes=3)
     assert ended.returncode == 0, ended.stderr
     assert_same_training(many, one)

@@ -17,15 +17,6 @@ from instructerc.training import objective, trainer
 from tests.training.runs import Log, train, validations, weights
 
 
-class Notes(Log):
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
 @contextmanager
 def memory_of(tokens: int, monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> Iterator[list[int]]:
     """A device on which a pass of more tokens finds no memory; lists what was tried."""
@@ -52,7 +43,7 @@ def test_smaller_passes_learn_the_same(
     tokens: int,
     error: type[Exception],
 ) -> None:
-    whole, tight, notes = tmp_path / "whole", tmp_path / "tight", Notes()
+    whole, tight, notes = tmp_path / "whole", tmp_path / "tight", Log()
     train(llama_folder, whole, batching=batching)
     with memory_of(tokens, monkeypatch, error) as tried:
         train(llama_folder, tight, batching=batching, auto_batch=True, watcher=notes)

@@ -156,14 +156,21 @@ def _launch_all(
 ) -> None:
     """Starts the processes of each run, once nothing speaks against any of them."""
     from instructerc.cli.progress import terminal_watcher
-    from instructerc.experiments.launching import DATA_PARALLEL, Launch, gpu_count, launch_run, processes_of
+    from instructerc.experiments.launching import (
+        DATA_PARALLEL,
+        Launch,
+        gpu_count,
+        launch_run,
+        processes_of,
+        require_hardware,
+    )
     from instructerc.experiments.run import prepare_run
 
     if json and len(runs) > 1:
         raise UsageError("--json with --launch and --seeds: each run prints its own: give one seed")
-    launch = Launch(
-        launcher=launcher, processes=processes_of(processes, gpu_count()), strategy=strategy or DATA_PARALLEL
-    )
+    gpus = gpu_count()
+    launch = Launch(launcher=launcher, processes=processes_of(processes, gpus), strategy=strategy or DATA_PARALLEL)
+    require_hardware(launch, gpus)
     _refuse_taken(runs, resume=resume)
     for resolved in runs:
         with terminal_watcher() as watcher:

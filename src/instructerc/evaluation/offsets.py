@@ -7,11 +7,12 @@ turns, because a few hundred turns hold many ties and much chance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
 from instructerc.errors import EvaluationError
+from instructerc.evaluation.confusion import metric_of_tables
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ def fit_offsets(
     Shapes: T turns, L labels.
 
     Args:
-        log_probabilities: Of each label on each turn, [T, L].
+        log_probabilities: Of each label on each turn, but for a constant a turn, [T, L].
         gold: Number of the right label of each turn, [T].
         seed: Of the resamples.
 
@@ -72,30 +73,37 @@ def fit_offsets(
 
 def weighted_f1(scores: NDArray[np.float64], gold: NDArray[np.int64]) -> float:
     """Weighted F1 of taking the highest score, a fraction. Shapes: scores [T, L], gold [T]."""
+    return float(_figures([scores], gold)[0])
+
+
+def _figures(tried: Iterable[NDArray[np.float64]], gold: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weighted F1 of each of several scores, [T, L] each."""
     import numpy as np
 
-    labels = scores.shape[1]
-    named = scores.argmax(axis=1)
-    hits, support, answers = (np.bincount(part, minlength=labels) for part in (gold[named == gold], gold, named))
-    return float((support * 2 * hits / np.maximum(support + answers, 1)).sum() / len(gold))
+    tables = []
+    for scores in tried:
+        labels = scores.shape[1]
+        cells = gold * (labels + 1) + scores.argmax(axis=1)
+        tables.append(np.bincount(cells, minlength=labels * (labels + 1)).reshape(labels, labels + 1))
+    stack = np.stack(tables)
+    return metric_of_tables(stack, metric="weighted_f1", labels=[str(number) for number in range(stack.shape[1])])
 
 
 def _climb(values: NDArray[np.float64], gold: NDArray[np.int64]) -> NDArray[np.float64]:
     """Coordinate ascent from no offsets: a tie keeps what is nearer to it."""
     import numpy as np
 
-    grid = sorted(np.arange(-LARGEST, LARGEST + STEP / 2, STEP).round(6), key=abs)
+    grid = np.array(sorted(np.arange(-LARGEST, LARGEST + STEP / 2, STEP).round(6), key=abs))
     offsets = np.zeros(values.shape[1])
     best = weighted_f1(values, gold)
     for _ in range(ROUNDS):
         before = best
         for label in range(len(offsets)):
-            for offset in grid:
-                tried = offsets.copy()
-                tried[label] = offset
-                score = weighted_f1(values + tried, gold)
-                if score > best:
-                    best, offsets = score, tried
+            tried = np.tile(offsets, (len(grid), 1))
+            tried[:, label] = grid
+            figures = _figures((values + row for row in tried), gold)
+            if figures.max() > best:
+                best, offsets = float(figures.max()), tried[figures.argmax()]
         if best == before:
             break
     return offsets

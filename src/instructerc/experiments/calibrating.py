@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from math import log
 from pathlib import Path
 
 from instructerc.assets import write_atomically
@@ -14,10 +13,7 @@ from instructerc.evaluation.offsets import fit_offsets
 from instructerc.experiments.data import RunData
 from instructerc.recognition.artefact import FILE, read_artefact
 from instructerc.recognition.recognizer import EmotionRecognizer
-from instructerc.recognition.scoring import Progress, probabilities
-
-LEAST = 1e-12
-"""Probability that stands in for 0, whose logarithm is no number."""
+from instructerc.recognition.scoring import Progress
 
 
 def calibrate(
@@ -58,8 +54,7 @@ def calibrate(
     temperature = fit_temperature(log_likelihoods=scores, gold=gold) if sureness else recognizer.temperature
     offsets = dict(recognizer.offsets)
     if decision:
-        shares = [probabilities(row, temperature=temperature) for row in scores]
-        found = fit_offsets(log_probabilities=[[log(max(p, LEAST)) for p in row] for row in shares], gold=gold)
+        found = fit_offsets(log_probabilities=[[value / temperature for value in row] for row in scores], gold=gold)
         offsets = dict(zip(recognizer.labels, found, strict=True)) if any(found) else {}
     artefact, place = read_artefact(folder)
     fitted = replace(artefact, temperature=temperature, offsets=offsets)

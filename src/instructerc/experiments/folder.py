@@ -13,6 +13,7 @@ from instructerc.assets import write_atomically
 from instructerc.errors import RecipeError, TrainingError, UsageError
 from instructerc.experiments.data import RunData
 from instructerc.experiments.documents import read_value
+from instructerc.experiments.events import EVENTS
 from instructerc.experiments.keys import schema_keys
 from instructerc.experiments.provenance import git_revision, versions
 from instructerc.experiments.resolve import HEAD, Resolved
@@ -24,17 +25,8 @@ PREDICTIONS = "predictions.jsonl"
 LOCK = ".lock"
 
 REPLACED = (
-    *(
-        "model",
-        "epochs",
-        "checkpoints",
-        "stages",
-        "tensorboard",
-        "curves.jsonl",
-        "events.jsonl",
-        PREDICTIONS,
-        "answers.jsonl",
-    ),
+    *("model", "epochs", "checkpoints", "stages", "tensorboard", "curves.jsonl", EVENTS),
+    *(PREDICTIONS, "answers.jsonl"),
     *("report.json", "report.md", "report.html", "confusion.png", "curves.png"),
 )
 """What a run writes, and clears away before it begins."""

@@ -107,6 +107,18 @@ class Launch:
         return [sys.executable, *own, *program]
 
 
+def require_hardware(launch: Launch, gpus: int) -> None:
+    """Sees to it that a strategy does what its name says.
+
+    Raises:
+        UsageError: It needs GPUs, and there is none.
+    """
+    if launch.strategy == "fsdp2" and not gpus:
+        raise UsageError(
+            "--strategy fsdp2: without GPUs accelerate would put the whole model into each process: leave it out"
+        )
+
+
 def gpu_count() -> int:
     """The GPUs of this machine that this process may use."""
     import torch

@@ -220,17 +220,21 @@ class Artefact:
             raise ArtefactError(f"is incomplete ({error}): copy it again, or train again") from None
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
 def _offsets(value: Any, prompt: Any) -> dict[str, float]:
     if not isinstance(value, Mapping) or not all(label in prompt["labels"] for label in value):
         raise TypeError("its offsets are none of its labels")
     for label, offset in value.items():
-        if isinstance(offset, bool) or not isinstance(offset, (int, float)) or not abs(offset) < float("inf"):
+        if not _is_number(offset):
             raise TypeError(f"its offset of {label} is {offset!r}, no number")
     return {label: float(offset) for label, offset in value.items()}
 
 
 def _temperature(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+    if not _is_number(value) or value <= 0:
         raise TypeError(f"its temperature is {value!r}, no number above 0")
     return float(value)
 

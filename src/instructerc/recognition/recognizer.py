@@ -424,9 +424,8 @@ class EmotionRecognizer:
         return TreeScoring() if trees else PaddedScoring(batch_size=self.batch_size)
 
     def _scored(self, example: Example, encoded: EncodedExample, row: Sequence[float]) -> TurnPrediction:
-        offsets = [self.offsets.get(label, 0.0) for label in example.candidates] if self.offsets else []
-        if example.task != "recognition":  # a speaker may be called as an emotion is
-            offsets = []
+        fitted = self.offsets if example.task == "recognition" else {}  # a speaker may be called as an emotion is
+        offsets = [fitted.get(label, 0.0) for label in example.candidates] if fitted else []
         found = probabilities(row, temperature=self.temperature, offsets=offsets)
         shares = dict(zip(example.candidates, found, strict=True))
         return self._prediction(example, encoded, decided(shares, self.threshold), shares=shares)
@@ -437,7 +436,9 @@ class EmotionRecognizer:
         if self.engine is not None:
             answers = self.engine.generate(encoded, progress=progress)
         else:
-            answers = GreedyGeneration(batch_size=self.batch_size).generate(self.backbone, encoded, progress=progress)
+            generation = GreedyGeneration(batch_size=self.batch_size)
+            with naming_remedies("recognising", REMEDIES):
+                answers = generation.generate(self.backbone, encoded, progress=progress)
         rows = []
         for example, ids, answer in zip(examples, encoded, answers, strict=True):
             verdict = read_answer(answer, example.candidates)

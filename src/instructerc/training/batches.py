@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from instructerc.backbones.tokens import EncodedExample
-from instructerc.training.grouping import Grouping
+from instructerc.training.grouping import Grouping, by_conversation
 from instructerc.training.ranks import ALONE, Ranks
 from instructerc.training.settings import LossWeighting
 from instructerc.training.workload import Pass, TokenUse
@@ -162,10 +162,8 @@ def share_of(examples: Sequence[EncodedExample], ranks: Ranks, *, trees: bool) -
     """Positions of the examples that this process computes: about as many tokens as every other's."""
     if ranks.alone:
         return list(range(len(examples)))
-    groups: dict[str, list[int]] = {}
-    for position, example in enumerate(examples):
-        groups.setdefault(example.conversation, []).append(position)
-    shards = shard(list(groups.values()), [example.prompt for example in examples], shards=ranks.count, trees=trees)
+    prompts = [example.prompt for example in examples]
+    shards = shard(by_conversation(examples), prompts, shards=ranks.count, trees=trees)
     return sorted(shards[ranks.rank])
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,7 +51,7 @@ class ByConversation:
 
     def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
         """Whole conversations, about `batch_size` examples a step."""
-        parts = [part for turns in _conversations(examples) for part in _cut(turns, batch_size)]
+        parts = [part for turns in by_conversation(examples) for part in _cut(turns, batch_size)]
         order.shuffle(parts)
         return _steps(parts, math.ceil(len(examples) / batch_size), order)
 
@@ -75,7 +75,7 @@ class ByPart:
     def plan(self, examples: Sequence[EncodedExample], batch_size: int, order: random.Random) -> list[list[int]]:
         """Parts of at most `size` examples, about `batch_size` examples a step."""
         parts = []
-        for turns in _conversations(examples):
+        for turns in by_conversation(examples):
             order.shuffle(turns)
             parts += [sorted(part) for part in _cut(turns, min(self.size, batch_size))]
         order.shuffle(parts)
@@ -104,12 +104,12 @@ def grouping_of(settings: TrainingSettings, *, trees: bool) -> Grouping:
     return ByConversation() if name == "conversation" else ByExample()
 
 
-def _conversations(examples: Sequence[EncodedExample]) -> Iterable[list[int]]:
+def by_conversation(examples: Sequence[EncodedExample]) -> list[list[int]]:
     """Positions of each conversation's examples, in order."""
     conversations: dict[str, list[int]] = {}
     for position, example in enumerate(examples):
         conversations.setdefault(example.conversation, []).append(position)
-    return conversations.values()
+    return list(conversations.values())
 
 
 def _cut(positions: list[int], largest: int) -> list[list[int]]:

@@ -10,6 +10,7 @@ from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.rows import row_budget, row_inputs
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.batches import MicroBatch, target_answer, token_weight, tokens_read
+from instructerc.training.grouping import by_conversation
 from instructerc.training.settings import LossWeighting
 from instructerc.training.workload import Pass, TokenUse
 from instructerc.trees.packing import Row, pack
@@ -51,12 +52,9 @@ class TreeBatching:
 
     def _rows(self, examples: Sequence[EncodedExample]) -> tuple[list[Row], int]:
         """The rows of a step, and the tokens that each may hold."""
-        groups: dict[str, list[int]] = {}
-        for position, example in enumerate(examples):
-            groups.setdefault(example.conversation, []).append(position)
         sequences = [(*example.prompt, *target_answer(example)[:-1]) for example in examples]
         budget = self.budget or row_budget(self.backbone, sequences)
-        return pack(list(groups.values()), sequences, budget=budget), budget
+        return pack(by_conversation(examples), sequences, budget=budget), budget
 
     def _micro_batch(self, row: Row, examples: Sequence[EncodedExample]) -> MicroBatch:
         """Targets hang under the last tokens of each path."""
