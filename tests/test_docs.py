@@ -99,7 +99,10 @@ def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys:
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["Ada", "Bo", "Ada"]
 
 
-@pytest.mark.parametrize("name", ["results_table.py", "benchmarks_page.py", "baselines_table.py", "shipped_card.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["results_table.py", "benchmarks_page.py", "baselines_table.py", "small_models.py", "shipped_card.py"],
+)
 def test_tables_of_results_are_those_of_the_result_files(name: str) -> None:
     script = ROOT / "scripts" / name
     if not script.is_file():

@@ -12,7 +12,7 @@ from instructerc.backbones.abilities import tree_ability
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import load_backbone
 from instructerc.backbones.memory import lora_parameters, sizes_of
-from instructerc.backbones.presets import PRESETS, Preset
+from instructerc.backbones.presets import PRESETS, Preset, packaged
 from instructerc.errors import BackboneError
 
 SIZES = {
@@ -91,8 +91,8 @@ def test_no_two_backbones_have_the_same_commit() -> None:
     assert len(set(pinned)) == len(pinned)
 
 
-def test_only_the_embedded_backbone_comes_with_a_package() -> None:
-    assert [name for name, preset in PRESETS.items() if preset.source == "package"] == ["embedded"]
+def test_only_the_embedded_backbones_come_with_a_package() -> None:
+    assert [name for name in PRESETS if packaged(name)] == ["embedded", "embedded-turns", "embedded-encoder"]
 
 
 @on_the_hub

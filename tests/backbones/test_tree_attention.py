@@ -27,7 +27,7 @@ from instructerc.backbones.tree_attention import (
     tree_arguments,
 )
 from instructerc.errors import BackboneError
-from instructerc.trees import Row, pack
+from instructerc.trees import Row, Span, pack
 from instructerc.trees.tree import visible
 from tests.tiny_models import FAMILIES, load, logits_alone, tiny, tiny_family
 
@@ -54,7 +54,7 @@ def states(row: Row, *, heads: int, groups: int, size: int = 4, dtype: Any = tor
 def dense(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, row: Row, window: int | None = None, **arguments: Any
 ) -> torch.Tensor:
-    mask = visible(row.ends)
+    mask = visible(row.ends, starts=row.starts)
     if window is not None:
         mask &= row.depths[:, None] - row.depths[None, :] < window
     key, value = (tensor.repeat_interleave(query.shape[1] // tensor.shape[1], dim=1) for tensor in (key, value))
@@ -62,7 +62,7 @@ def dense(
 
 
 def plan_of(row: Row, block: int) -> TreePlan:
-    return TreePlan(ends=row.ends, depths=row.depths, block=block)
+    return TreePlan(ends=row.ends, depths=row.depths, starts=row.starts, block=block)
 
 
 @given(TREES, st.integers(1, 9), st.none() | st.integers(1, 6), st.sampled_from([(2, 2), (4, 2), (3, 1)]))
@@ -81,6 +81,18 @@ def test_any_row_in_any_blocks_is_dense_attention(
         rtol=0,
         atol=1e-11,
     )
+
+
+@given(st.lists(st.lists(st.sampled_from(((1, 2, 0), (1, 2), (0,), (2, 2, 2, 1))), min_size=1), min_size=1, max_size=6))
+def test_spans_that_are_read_in_both_directions_go_through_blocks(parts: list[list[tuple[int, ...]]]) -> None:
+    sequences = [[token for part in sequence for token in part] for sequence in parts]
+    spans = [[Span(len(part)) for part in sequence] for sequence in parts]
+    (row,) = pack([range(len(sequences))], sequences, budget=10_000, spans=spans)
+    given_states = states(row, heads=2, groups=1)
+    expected = dense(*given_states, row)
+    for block in (1, 2, 3, 7):
+        output = attend(*given_states, plan_of(row, block))
+        torch.testing.assert_close(output, expected, rtol=0, atol=1e-12)
 
 
 def test_gradients_are_those_of_finite_differences() -> None:

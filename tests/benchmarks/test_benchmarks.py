@@ -144,3 +144,30 @@ def test_wordings_are_measured(rows_of: Rows) -> None:
 def test_a_profile_groups_operations(benchmark: Benchmark, operation: str, kind: str) -> None:
     assert benchmark("training_speed").kind_of(operation) == kind
     assert "training_speed" in sys.modules
+
+
+@pytest.mark.slow
+def test_attention_in_float32_is_as_near_to_the_exact_gradient(rows_of: Rows) -> None:
+    rows = rows_of("padded_attention", "--sizes", "2", "--rounds", "1")
+    assert [row["attention"] for row in rows] == ["sdpa", "sdpa in float32", "eager"]
+    assert all(row["milliseconds"] > 0 and 0 < row["difference"] < 0.1 for row in rows)
+
+
+@pytest.mark.slow
+def test_weights_that_are_cast_once_give_the_same_bits(rows_of: Rows) -> None:
+    rows = rows_of("settled", "--rounds", "1", "--conversations", "2")
+    assert [(row["weights"], row["same"]) for row in rows] == [
+        ("cast at every pass", "the same bits"),
+        ("cast once", "the same bits"),
+    ]
+    assert all(row["live"] > 0 and row["speed"] > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_small_models_are_timed_on_short_and_long_conversations(rows_of: Rows) -> None:
+    rows = rows_of("small_speed", "--rounds", "1", "--limit", "2", "--threads", "1", "--models", "shipped")
+    assert [(row["conversations"], row["threads"]) for row in rows] == [
+        ("MELD, test split", 1),
+        ("one of 2,000 turns", 1),
+    ]
+    assert all(row["speed"] > 0 and row["memory"] > 100 for row in rows)

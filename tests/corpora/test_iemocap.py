@@ -7,38 +7,13 @@ import pytest
 from instructerc.conversation import Utterance
 from instructerc.corpora.iemocap import VALIDATION, read_iemocap
 from instructerc.errors import InvalidRowsError, UnreadableFileError
-
-HEAD = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
-
-
-def label(turn: str, emotion: str) -> str:
-    annotators = "C-E2:\tNeutral;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n\n"
-    return f"[6.2901 - 8.2357]\t{turn}\t{emotion}\t[2.5000, 2.5000, 2.5000]\n{annotators}"
-
-
-def put(root: Path, conversation: str, transcription: str, evaluation: str) -> None:
-    dialog = root / f"Session{int(conversation[3:5])}" / "dialog"
-    for folder, content in (("transcriptions", transcription), ("EmoEvaluation", evaluation)):
-        (dialog / folder).mkdir(parents=True, exist_ok=True)
-        (dialog / folder / f"{conversation}.txt").write_text(content, encoding="utf-8")
-
-
-def simple(root: Path, conversation: str) -> None:
-    turn = f"{conversation}_F000"
-    put(root, conversation, f"{turn} [006.2901-008.2357]: Excuse me.\n", HEAD + label(turn, "neu"))
+from tests.corpora.iemocap import HEAD, label, put, simple, write_release
 
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
     """Sessions 1 to 5 with a conversation each, in exactly the format of the release."""
-    for conversation in (
-        "Ses01F_impro01",
-        "Ses02F_impro01",
-        "Ses03M_impro01",
-        "Ses04F_script01_1",
-        "Ses05M_script01_1b",
-    ):
-        simple(tmp_path, conversation)
+    write_release(tmp_path)
     return tmp_path
 
 

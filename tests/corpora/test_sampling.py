@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructerc.conversation import Conversation, Corpus, Utterance
-from instructerc.corpora.sampling import FRACTIONS, Unit, parse_fraction, sample_conversations, sample_training
+from instructerc.corpora.sampling import (
+    FRACTIONS,
+    Unit,
+    parse_fraction,
+    sample_conversations,
+    sample_training,
+    thin_neutral,
+)
 from instructerc.errors import UnknownNameError, UsageError
 from tests.corpora.mixed import FIRST
 
@@ -105,3 +112,40 @@ def test_a_share_that_leaves_nothing_is_refused() -> None:
 def test_a_text_that_is_no_fraction_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"give a share above 0, up to 1, as 1/4 or 0\.25"):
         parse_fraction(text)
+
+
+@given(
+    felt=st.lists(st.lists(st.sampled_from(["neutral", "joy", None]), min_size=1, max_size=6), min_size=1, max_size=6),
+    small=st.floats(0.01, 1),
+    large=st.floats(0.01, 1),
+    seed=st.integers(0, 3),
+)
+def test_thinning_a_label_is_nested_keeps_the_others_and_every_text(
+    felt: list[list[str | None]], small: float, large: float, seed: int
+) -> None:
+    small, large = sorted((small, large))
+    whole = tuple(
+        Conversation(str(name), tuple(Utterance("A", str(turn), label) for turn, label in enumerate(labels)))
+        for name, labels in enumerate(felt)
+    )
+    less, more = (thin_neutral(whole, ("neutral", "joy"), fraction=fraction, seed=seed) for fraction in (small, large))
+    neutral = sum(labels.count("neutral") for labels in felt)
+    joyful = {
+        (str(name), turn) for name, labels in enumerate(felt) for turn, label in enumerate(labels) if label == "joy"
+    }
+    assert joyful <= targets(less) <= targets(more) <= targets(whole)
+    assert len(targets(less) - joyful) == int(neutral * small + 1e-9)
+    texts = {chat.id: [turn.text for turn in chat.utterances] for chat in whole}
+    assert all([turn.text for turn in chat.utterances] == texts[chat.id] for chat in less)
+
+
+@pytest.mark.parametrize("fraction", [0, -1, 1.5, float("nan")])
+def test_no_label_is_thinned_by_what_is_no_fraction(fraction: float) -> None:
+    with pytest.raises(UsageError, match="above 0, up to 1"):
+        thin_neutral(many(1, 2), ("joy", "neutral"), fraction=fraction)
+
+
+def test_neutral_turns_cannot_be_thinned_where_no_label_means_neutral() -> None:
+    with pytest.raises(UsageError, match="none of joy, anger means neutral: leave it 1"):
+        thin_neutral(many(1, 2), ("joy", "anger"), fraction=0.5)
+    assert thin_neutral(many(1, 2), ("joy", "anger"), fraction=1) == many(1, 2)

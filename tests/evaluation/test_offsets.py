@@ -1,6 +1,8 @@
-"""Offsets that make decisions reach a higher weighted F1."""
+"""Offsets that make decisions reach a higher F1."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from instructerc.errors import EvaluationError
-from instructerc.evaluation.offsets import LARGEST, fit_offsets, weighted_f1
+from instructerc.evaluation.confusion import Metric
+from instructerc.evaluation.offsets import LARGEST, figures_of, fit_offsets
+
+FIGURES: dict[Metric, dict[str, Any]] = {
+    "weighted_f1": {"average": "weighted"},
+    "macro_f1": {"average": "macro", "labels": range(4)},
+    "micro_f1_without_neutral": {"average": "micro", "labels": [1, 2, 3]},
+}
+"""As scikit-learn is asked for them; the first label is the neutral one."""
 
 TURNS = st.integers(0, 2**32).map(np.random.default_rng)
 
@@ -22,24 +32,33 @@ def some(draw: np.random.Generator, turns: int = 60, labels: int = 4) -> tuple[l
     return (scores - np.log(np.exp(scores).sum(1, keepdims=True))).tolist(), gold
 
 
+def figure(values: Any, gold: Any, metric: Metric = "weighted_f1") -> float:
+    return float(figures_of([np.asarray(values)], np.asarray(gold), metric=metric, neutral=0)[0])
+
+
+@pytest.mark.parametrize("metric", FIGURES)
 @given(TURNS)
 @settings(max_examples=10, deadline=None)
-def test_what_they_are_fitted_on_is_never_worse(draw: np.random.Generator) -> None:
+def test_what_they_are_fitted_on_is_never_worse(metric: Metric, draw: np.random.Generator) -> None:
     rows, gold = some(draw)
-    offsets = fit_offsets(log_probabilities=rows, gold=gold)
-    values, right = np.array(rows), np.array(gold)
-    assert weighted_f1(values + offsets, right) >= weighted_f1(values, right)
+    offsets = fit_offsets(log_probabilities=rows, gold=gold, metric=metric, neutral=0)
+    assert figure(np.array(rows) + offsets, gold, metric) >= figure(rows, gold, metric)
     assert all(abs(offset) <= LARGEST for offset in offsets)
-    assert fit_offsets(log_probabilities=rows, gold=gold) == offsets, "the same every time"
+    assert fit_offsets(log_probabilities=rows, gold=gold, metric=metric, neutral=0) == offsets, "the same every time"
 
 
+@pytest.mark.parametrize("metric", FIGURES)
 @given(TURNS)
 @settings(max_examples=25, deadline=None)
-def test_the_figure_is_that_of_scikit_learn(draw: np.random.Generator) -> None:
+def test_the_figure_is_that_of_scikit_learn(metric: Metric, draw: np.random.Generator) -> None:
     rows, gold = some(draw, turns=20)
-    values = np.array(rows)
-    expected = f1_score(gold, values.argmax(1), average="weighted", zero_division=0)
-    assert weighted_f1(values, np.array(gold)) == pytest.approx(expected)
+    expected = f1_score(gold, np.array(rows).argmax(1), zero_division=0, **FIGURES[metric])
+    assert figure(rows, gold, metric) == pytest.approx(expected)
+
+
+def test_a_figure_without_neutral_needs_a_neutral_label() -> None:
+    with pytest.raises(EvaluationError, match="micro_f1_without_neutral: no label means neutral"):
+        fit_offsets(log_probabilities=[[-0.1, -2.4]], gold=[0], metric="micro_f1_without_neutral")
 
 
 def test_a_rare_label_that_is_named_too_seldom_is_named_more_often() -> None:
@@ -48,7 +67,7 @@ def test_a_rare_label_that_is_named_too_seldom_is_named_more_often() -> None:
     rows = (np.array(rows) - np.array([0.0, 0.8, 0.8, 0.8])).tolist()  # as a model that leans to the first label
     fitted = fit_offsets(log_probabilities=rows[:1000], gold=gold[:1000])
     values, right = np.array(rows[1000:]), np.array(gold[1000:])
-    assert weighted_f1(values + fitted, right) > weighted_f1(values, right) + 0.02, "on turns that it has not seen"
+    assert figure(values + fitted, right) > figure(values, right) + 0.02, "on turns that it has not seen"
 
 
 def test_what_is_right_already_stays() -> None:

@@ -234,7 +234,7 @@ def test_few_shot_shows_what_a_local_model_would_be_shown(
         (["training.batching=tree"], "has no effect beside recognition.engine: endpoint"),
         (["prompt.max_length=1024"], "has no effect beside recognition.engine: endpoint"),
         (["recognition.engine=transformers", "endpoint.model=m"], "only where recognition.engine is endpoint"),
-        (["recognition.engine=vllm"], "vllm does not know the embedded backbone"),
+        (["recognition.engine=vllm"], "vllm does not know the embedded backbones"),
         (
             ["recognition.engine=vllm", "backbone.name=llama2-7b", "backbone.quantization=4bit"],
             "the vllm engine reads weights as they are",

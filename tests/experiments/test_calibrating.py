@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from instructerc.errors import UsageError
+from instructerc.backbones.adapters import PARAMETERS
+from instructerc.errors import TrainingError, UsageError
 from instructerc.evaluation import evaluate_rows
 from instructerc.experiments.calibrating import calibrate
 from instructerc.experiments.data import prepare_data
@@ -94,12 +95,45 @@ def test_decisions_are_fitted_to_weighted_f1_and_kept_with_the_model(tmp_path: P
         for model in (unfitted, recognizer)
     )
     assert after.weighted_f1 >= before.weighted_f1
-    assert fitted.report.provenance["Method"]["decision"] == "weighted F1 on validation"
+    assert fitted.report.provenance["Method"]["decision"] == "weighted-f1 on validation"
     rows = read_predictions(fitted.folder / "predictions.jsonl")
     assert {row.model for row in rows} == {recognizer.model_hash}
     for row in rows:
         assert row.probabilities is not None
         assert row.emotion == max(row.probabilities, key=row.probabilities.__getitem__), "readers see one rule"
+
+
+def test_decisions_are_fitted_to_what_a_corpus_is_reported_in(tmp_path: Path, finished: RunResult) -> None:
+    given = json.loads((finished.folder.parent / "tiny.yaml").read_text(encoding="utf-8"))
+    given["training"]["epochs"] = 1
+    decision = "recognition.decision=micro-f1-without-neutral"
+    result = run_recipe(recipe(tmp_path, given, decision, "evaluation.split=validation"))
+    plain = run_recipe(recipe(tmp_path / "plain", given, "evaluation.split=validation"))
+    found, before = (run.report.main.micro_f1_without_neutral for run in (result, plain))
+    assert found is not None
+    assert before is not None
+    assert found >= before
+    assert "epoch 1, chosen by validation micro f1 without neutral with fitted decisions" in result.report.summary
+    assert "epoch 1, chosen by validation W-F1" in plain.report.summary
+
+
+def test_a_finished_run_may_be_fitted_later_but_not_otherwise(tmp_path: Path, finished: RunResult) -> None:
+    given = json.loads((finished.folder.parent / "tiny.yaml").read_text(encoding="utf-8"))
+    given["training"]["epochs"] = 1
+    wanted = ("recognition.decision=macro-f1", "recognition.calibration=temperature")
+    at_once = run_recipe(recipe(tmp_path / "at once", given, *wanted))
+    run_recipe(recipe(tmp_path / "later", given))
+    trained = (tmp_path / "later" / "run" / "model" / PARAMETERS).read_bytes()
+    later = run_recipe(recipe(tmp_path / "later", given, *wanted), resume=True)
+    assert (later.folder / "model" / PARAMETERS).read_bytes() == trained
+    assert later.report.main == at_once.report.main
+    rows, expected = (read_predictions(run.folder / "predictions.jsonl") for run in (later, at_once))
+    assert [row.probabilities for row in rows] == [row.probabilities for row in expected]
+    assert "decision: macro-f1" in (later.folder / "recipe.yaml").read_text(encoding="utf-8")
+    run_recipe(recipe(tmp_path / "later", given, *wanted), resume=True)  # and is that run from now on
+    for other in ("likeliest", "weighted-f1"):
+        with pytest.raises(TrainingError, match=r'recognition\.decision was "macro-f1"'):
+            run_recipe(recipe(tmp_path / "later", given, f"recognition.decision={other}", wanted[1]), resume=True)
 
 
 def test_generated_answers_have_no_decision_to_fit(tmp_path: Path, corpus_folder: Path, llama_folder: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from instructerc.conversation import SPLITS, Conversation, Utterance
+from instructerc.conversation import SPLITS, Conversation, Corpus, Utterance
 from instructerc.corpora import load_corpus
-from instructerc.errors import DataError, RecipeError
+from instructerc.errors import DataError, RecipeError, UsageError
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.schema import Recipe
 from instructerc.prompts import PromptSpec
@@ -95,3 +95,10 @@ def test_nothing_to_learn_from_is_an_error(tmp_path: Path) -> None:
     write_corpus(tmp_path, replace(corpus, train=unlabelled))
     with pytest.raises(DataError, match="has no labelled turn in its train split, so nothing to learn from"):
         data_of({"corpus": str(tmp_path)})
+
+
+def test_a_decision_without_neutral_needs_a_neutral_label(tmp_path: Path) -> None:
+    chats = (Conversation("a", (Utterance("Ada", "Hm.", "calm"), Utterance("Bo", "Yes!", "joy"))),)
+    folder = write_corpus(tmp_path, Corpus("moods", ("joy", "calm"), chats, chats, chats))
+    with pytest.raises(UsageError, match="none of the labels calm, joy means neutral: choose weighted-f1"):
+        data_of({"corpus": str(folder)}, recognition={"decision": "micro-f1-without-neutral"})

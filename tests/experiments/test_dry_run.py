@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from instructerc.assets.embedded import PACKAGE
 from instructerc.backbones.loading import load_backbone
 from instructerc.backbones.memory import MIB
 from instructerc.backbones.tokens import PromptEncoder
 from instructerc.conversation import SPLITS, Conversation, Utterance
 from instructerc.errors import BackboneError, PromptTooLongError
 from instructerc.experiments.dry_run import dry_run
+from instructerc.experiments.resolve import resolve
 from instructerc.experiments.run import run_recipe
 from instructerc.prompts import PromptSpec
 from instructerc.testing import TINY_LABELS, tiny_corpus
+from tests.corpora.iemocap import write_release
 from tests.experiments.recipes import Log, recipe, values, write_conversations
 from tests.tiny_models import tiny_bloom
 
@@ -120,3 +123,16 @@ def test_a_turn_that_is_too_long_is_found(llama_folder: Path, corpus_folder: Pat
     write_conversations(corpus_folder / "test.jsonl", [*tiny_corpus().test, long])
     with pytest.raises(PromptTooLongError, match="conversation 'long', turn 0"):
         dry_run(recipe(tmp_path, values(corpus_folder, llama_folder)))
+
+
+def test_the_recipe_for_iemocap_reads_what_its_publisher_hands_out(tmp_path: Path) -> None:
+    pytest.importorskip(PACKAGE, reason="the weights of the embedded backbones are not installed")
+    release = write_release(tmp_path / "release", validation=True)
+    found = dry_run(resolve("turns-iemocap", [f"data.folder={release}", "data.leaks=published"]))
+    assert found.labels == ("happy", "sad", "neutral", "angry", "excited", "frustrated")
+    assert {split: counts["examples"] for split, counts in found.splits.items()} == {
+        "train": 4,
+        "validation": 12,
+        "test": 1,
+    }
+    assert "as trees" in "".join(found.workloads[""].lines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,22 @@ def test_turns_that_a_fraction_left_out_are_learned_from_in_no_way(mixed: dict[s
     tasks = {"recognition": 1.0, "speaker_identification": 1.0, "prediction": 1.0}
     places = [(example.conversation, example.turn) for example in data.examples("train", tasks)]  # type: ignore[arg-type]
     assert len(places) == 3 * len(set(places)) == 3 * (24 + 6)
+
+
+def test_neutral_turns_may_be_thinned_out_in_training_alone(
+    corpus_folder: Path, mixed: dict[str, Any], llama_folder: Path, tmp_path: Path
+) -> None:
+    def labels(given: dict[str, Any], *keys: str) -> Counter[str]:
+        data = prepare_data(recipe(tmp_path, given, *keys).recipe)
+        assert data.labelled("test") == sum(len(chat.utterances) for chat in data.conversations("test"))
+        return Counter(example.target or "" for example in data.examples("train"))
+
+    for given in (values(corpus_folder, llama_folder), mixed):
+        whole, half = labels(given), labels(given, "data.neutral_fraction=0.5")
+        fewer = labels(given, "data.neutral_fraction=0.5", "data.fraction=0.5")
+        assert 0 < fewer["neutral"] < half["neutral"]
+        assert half["neutral"] == whole.pop("neutral") // 2 > 0
+        assert half - Counter(neutral=half["neutral"]) == whole
 
 
 def test_a_fraction_of_one_corpus_is_nested(corpus_folder: Path, llama_folder: Path, tmp_path: Path) -> None:

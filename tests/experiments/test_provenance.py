@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_the_revision_is_that_of_the_source_tree(tmp_path: Path, monkeypatch: py
     assert len(clean) == 40
     file.write_text("two", encoding="utf-8")
     assert git_revision() == f"{clean}+changes"
+
+
+def test_looking_writes_nothing_into_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = checkout(tmp_path, add=True)
+    monkeypatch.setattr(provenance, "__file__", str(file))
+    os.utime(file, (1, 1))  # git would note the new time in its index, and leave a lock where a disk is full
+    before = (tmp_path / ".git" / "index").read_bytes()
+    git_revision()
+    assert (tmp_path / ".git" / "index").read_bytes() == before
 
 
 def test_a_repository_around_an_installed_package_is_not_its_revision(

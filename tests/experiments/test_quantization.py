@@ -32,7 +32,7 @@ def test_all_parameters_cannot_be_trained_in_few_bits(bits: str) -> None:
 
 def test_the_embedded_backbone_has_float32_weights_only() -> None:
     message = refused(backbone={"name": "embedded", "quantization": "4bit"})
-    assert "backbone.quantization: the embedded backbone has float32 weights only: set it to none" in message
+    assert "backbone.quantization: embedded backbones have float32 weights only: set it to none" in message
 
 
 def test_dora_does_not_go_with_8_bits() -> None:

@@ -130,7 +130,7 @@ def test_all_faults_come_at_once_with_file_line_and_key(write) -> None:
         ("training: {part_size: 2}\n", "training.part_size: has an effect only where training.grouping is part"),
         ("training: {row_tokens: 0}\n", "training.row_tokens: 0 is wrong: It takes a whole number >= 1, or null"),
         ("backbone: {attention: flash}\n", "It takes one of auto, sdpa, eager, flex"),
-        ("backbone: {revision: main}\n", "backbone.revision: has no effect on the embedded backbone"),
+        ("backbone: {revision: main}\n", "backbone.revision: has no effect on an embedded backbone"),
     ],
 )
 def test_a_fault_is_said_in_peoples_words(write, text: str, message: str) -> None:
@@ -187,6 +187,12 @@ def test_what_only_the_other_kind_of_batches_has_is_without_effect(write, key: s
         resolve(write(f"training: {{{key}: 8, batching: {batching}}}\n"))
     stepped_back = resolve(write(f"training: {{{key}: 8}}\n"), [f"training.batching={batching}"])
     assert getattr(stepped_back.recipe.training, key) is None
+
+
+def test_trees_of_a_backbone_that_reads_both_ways_are_refused_before_anything_is_written() -> None:
+    reason = "training.batching: embedded-encoder reads prompts in both directions, which share nothing: set it to auto"
+    with pytest.raises(RecipeError, match=reason):
+        resolve("encoder", ["training.batching=tree"])
 
 
 def test_own_labels_and_columns_step_back_for_a_corpus_of_the_catalogue() -> None:

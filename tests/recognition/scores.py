@@ -18,7 +18,7 @@ PREFIXES = ("joy", "joyful", "joyfulness", "sad")
 
 def encode(backbone: Backbone, labels: Sequence[str] = TINY_LABELS, **settings: Any) -> list[EncodedExample]:
     spec = PromptSpec(labels=tuple(labels), **{"wording": "compact-repeated", **settings})
-    encoder = PromptEncoder(backbone.tokenizer, backbone.context)
+    encoder = PromptEncoder.of(backbone, spec)
     chats = (tiny_conversation(), *tiny_corpus().test[:2])
     return encoder.encode_all(example for chat in chats for example in spec.examples(chat))
 

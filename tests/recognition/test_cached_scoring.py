@@ -66,7 +66,7 @@ def test_the_same_prompt_again_reads_its_last_token_only(llama: Backbone) -> Non
     (example, *_) = encode(llama)
     scoring = CachedScoring()
     first = scoring.score(llama, [example])
-    assert scoring.kept_tokens(example.prompt) == len(example.prompt) - 1
+    assert scoring.kept_tokens(example) == len(example.prompt) - 1
     assert_equal(scoring.score(llama, [example]), first)
 
 

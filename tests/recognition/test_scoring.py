@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.errors import BackboneError
 from instructerc.labels import EKMAN
 from instructerc.prompts import PromptSpec
-from instructerc.recognition.scoring import PaddedScoring, probabilities
+from instructerc.recognition.scoring import PaddedScoring, log_totals, probabilities
 from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus, tiny_llama
 from tests.tiny_models import load, log_likelihoods_alone, tiny_bloom, tiny_mistral
 
@@ -155,3 +156,10 @@ def test_likelihoods_that_are_no_numbers_are_an_error_and_no_label(row: list[flo
 
 def test_a_label_that_is_impossible_has_no_share() -> None:
     assert probabilities([-math.inf, -1.0]) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("shape", [(0, 7), (1, 7), (9, 7), (2, 5, 7)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_totals_are_sums_over_all_words_whatever_is_added_at_once(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    logits = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    assert torch.equal(log_totals(logits), logits.float().logsumexp(dim=-1))

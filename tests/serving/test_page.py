@@ -140,6 +140,7 @@ def test_a_pasted_conversation_is_coloured_named_and_counted(visit: Callable[...
     assert page.locator("#file-status").inner_text().startswith("4 turns: ")
     page.get_by_text("look, correct").first.click()
     shares = page.locator("li.turn").first.locator(".share")
+    shares.first.wait_for()  # a browser says that details were opened only after it has opened them
     assert shares.count() == len(TINY_LABELS)
 
 

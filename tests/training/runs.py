@@ -58,6 +58,7 @@ def train(
     watcher: Any = None,
     train: list[Example] | None = None,
     validation: list[Example] | None = None,
+    decision: Any = None,
     **settings: Any,
 ) -> StageResult:
     return train_stage(
@@ -70,6 +71,7 @@ def train(
         neutral="neutral",
         resume=resume,
         watcher=watcher,
+        decision=decision,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from instructerc.errors import NotWrittenError
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.testing import tiny_conversation
-from instructerc.training.checkpoints import complete_checkpoints, saying_what_is_full
+from instructerc.training.checkpoints import complete_checkpoints, saying_what_is_full, saying_where_it_is_full
 from tests.training.runs import train, validations, weights
 
 resource = pytest.importorskip("resource", reason="quotas of this kind are Unix's")
@@ -58,3 +58,11 @@ def test_other_faults_stay_what_they_are(tmp_path: Path) -> None:
         raise RuntimeError("shapes do not match")
     with pytest.raises(NotWrittenError, match="No space left on device"), saying_what_is_full(tmp_path):
         raise OSError(28, "No space left on device")
+
+
+def test_of_a_whole_run_only_a_disk_without_room_is_meant(tmp_path: Path) -> None:
+    said = rf"{tmp_path}: could not be written \(File too large\).*--resume"
+    with quota(4), pytest.raises(NotWrittenError, match=said), saying_where_it_is_full(tmp_path):
+        (tmp_path / "file").write_text("too long", encoding="utf-8")
+    with pytest.raises(FileNotFoundError), saying_where_it_is_full(tmp_path):
+        (tmp_path / "missing").read_bytes()

@@ -10,13 +10,29 @@ import pytest
 import torch
 
 from instructerc.backbones.adapters import PARAMETERS
+from instructerc.backbones.loading import load_backbone
 from instructerc.errors import NonFiniteLossError, TrainingError, UsageError
 from instructerc.evaluation import evaluate
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.testing import TINY_LABELS, tiny_corpus
 from instructerc.training import trainer
 from instructerc.training.batches import StepDataset
-from tests.training.runs import ALL, LORA, STEPS, Log, examples, rows, train, validations, weights
+from instructerc.training.stage import train_stage
+from tests.training.runs import (
+    ALL,
+    LORA,
+    STEPS,
+    KillAtStep,
+    Killed,
+    Log,
+    artefact_of,
+    examples,
+    rows,
+    settings_of,
+    train,
+    validations,
+    weights,
+)
 
 QUICK: dict[str, Any] = {"learning_rate": 2e-2}
 
@@ -105,7 +121,7 @@ def test_micro_batches_do_not_change_what_is_learned(llama_folder: Path, tmp_pat
 
 def worsening(monkeypatch: pytest.MonkeyPatch, figures: list[float]) -> None:
     """Makes validation say these figures, one an epoch."""
-    from instructerc.training import stage
+    from instructerc.training import validating
 
     left = iter(figures)
 
@@ -113,7 +129,7 @@ def worsening(monkeypatch: pytest.MonkeyPatch, figures: list[float]) -> None:
         def __init__(self) -> None:
             self.weighted_f1 = self.macro_f1 = self.accuracy = next(left)
 
-    monkeypatch.setattr(stage, "evaluate", lambda **_: Scores())
+    monkeypatch.setattr(validating, "evaluate", lambda **_: Scores())
 
 
 def test_training_stops_early_where_nothing_gets_better(
@@ -243,3 +259,55 @@ def test_a_setting_out_of_range_is_an_error(llama_folder: Path, tmp_path: Path, 
 def test_an_unknown_batching_is_an_error(llama_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="batching is 'heap'"):
         train(llama_folder, tmp_path, batching="heap")
+
+
+@pytest.mark.parametrize(("batching", "expected"), [("padded", "sdpa_wide"), ("tree", "token_tree")])
+def test_in_half_precision_attention_is_the_one_whose_backward_pass_is_quick(
+    llama_folder: Path, tmp_path: Path, batching: Any, expected: str
+) -> None:
+    backbone = load_backbone(str(llama_folder), dtype="float32", precision="bf16", device="cpu")
+    seen: set[str] = set()
+
+    class Looks(Log):
+        def step(self, done: int, loss: float | None) -> None:
+            seen.add(backbone.model.config._attn_implementation)
+
+    train_stage(
+        backbone,
+        artefact_of(llama_folder, ALL),
+        settings_of(epochs=1, batching=batching),
+        tmp_path,
+        train=examples("train"),
+        validation=examples("validation"),
+        neutral="neutral",
+        watcher=Looks(),
+    )
+    assert seen == {expected}
+    assert backbone.model.config._attn_implementation == ("sdpa" if batching == "padded" else expected)
+
+
+def fitted(folder: Path, metric: str) -> list[float]:
+    return [row["validation"][f"fitted_{metric}"] for row in validations(folder)]
+
+
+def test_where_decisions_will_be_fitted_the_epoch_is_chosen_by_what_they_reach(
+    llama_folder: Path, tmp_path: Path
+) -> None:
+    result = train(llama_folder, tmp_path, epochs=4, decision="macro_f1", learning_rate=5e-3)
+    figures = fitted(tmp_path, "macro_f1")
+    assert result.best_epoch == figures.index(max(figures)) + 1
+    assert result.best["fitted_macro_f1"] == max(figures)
+    plain = [row["validation"]["macro_f1"] for row in validations(tmp_path)]
+    assert all(with_them >= without for with_them, without in zip(figures, plain, strict=True))
+
+
+def test_a_resume_compares_all_epochs_by_the_figure_that_the_first_was_compared_by(
+    llama_folder: Path, tmp_path: Path
+) -> None:
+    whole = train(llama_folder, tmp_path / "whole", epochs=3, decision="macro_f1")
+    with pytest.raises(Killed):
+        train(llama_folder, tmp_path / "cut", epochs=3, decision="macro_f1", watcher=KillAtStep(2 * STEPS + 1))
+    resumed = train(llama_folder, tmp_path / "cut", epochs=3, decision="weighted_f1", resume=True)
+    assert fitted(tmp_path / "cut", "macro_f1") == fitted(tmp_path / "whole", "macro_f1")
+    assert resumed.best_epoch == whole.best_epoch
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")

@@ -11,6 +11,7 @@ import torch
 
 from instructerc.backbones.backbone import Backbone
 from instructerc.training import trainer
+from instructerc.training.averaging import AsTheyAre
 from instructerc.training.batches import PaddedBatching, StepDataset
 from instructerc.training.curves import Curves
 from instructerc.training.grouping import ByExample
@@ -34,6 +35,7 @@ class Heard:
             lambda epoch, best: self.epochs.append((epoch, best)),
             lambda done, loss: self.steps.append((done, loss)),
             validates=validates,
+            average=AsTheyAre(),
         )
 
 

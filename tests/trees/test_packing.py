@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instructerc.trees import TokenTree, fill_rate, pack
+from instructerc.trees import Span, TokenTree, fill_rate, pack
 from instructerc.trees.tree import visible
 
 Sequences = list[list[int]]
@@ -34,6 +34,24 @@ def test_every_sequence_is_in_one_row_and_reads_as_if_alone(sequences: Sequences
             assert row.depths[path].tolist() == list(range(len(path)))
             for place, node in enumerate(path):
                 assert np.flatnonzero(mask[node]).tolist() == path[: place + 1].tolist()
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(((1, 2), (1, 2, 3), (0,))), min_size=1, max_size=4), max_size=9),
+    st.integers(1, 12),
+)
+def test_spans_stay_whole_whatever_the_budget(parts: list[list[tuple[int, ...]]], budget: int) -> None:
+    sequences = [[token for part in sequence for token in part] for sequence in parts]
+    spans = [[Span(len(part)) for part in sequence] for sequence in parts]
+    for row in pack(grouped(sequences, 4), sequences, budget=budget, spans=spans):
+        mask = visible(row.ends, starts=row.starts)
+        for number, path in zip(row.sequences, row.paths, strict=True):
+            assert row.tokens[path].tolist() == sequences[number]
+            begins = 0
+            for span in spans[number]:
+                for node in path[begins : begins + span.size]:
+                    assert np.flatnonzero(mask[node]).tolist() == path[: begins + span.size].tolist()
+                begins += span.size
 
 
 @given(SEQUENCES, st.integers(1, 6), st.integers(1, 40))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instructerc.trees import TokenTree
+from instructerc.trees import Span, TokenTree
 from instructerc.trees.tree import Ordered, visible
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 3), max_size=8), max_size=12)
@@ -115,3 +117,57 @@ def test_the_tree_of_the_documentation() -> None:
 
 def test_sequences_may_be_arrays() -> None:
     assert TokenTree.from_sequences([np.array([1, 2]), (1, 3)]).tokens.tolist() == [1, 2, 3]  # type: ignore[list-item]
+
+
+@st.composite
+def in_spans(draw: st.DrawFn) -> tuple[list[list[int]], list[list[Span]]]:
+    """Sequences made of a few spans, so that they have some in common, and others only by their tokens."""
+    words = draw(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=3), min_size=1, max_size=4))
+    marked = st.tuples(st.sampled_from(words), st.integers(0, 1))
+    made = draw(st.lists(st.lists(marked, max_size=4), max_size=8))
+    sequences = [[token for word, _ in parts for token in word] for parts in made]
+    return sequences, [[Span(len(word), mark) for word, mark in parts] for parts in made]
+
+
+@given(in_spans())
+def test_a_node_sees_the_spans_before_its_own_and_all_of_that(made: tuple[list[list[int]], list[list[Span]]]) -> None:
+    sequences, spans = made
+    tree = TokenTree.from_sequences(sequences, spans)
+    mask = visible(tree.ends, starts=tree.starts)
+    for sequence, parts, path in zip(sequences, spans, tree.paths, strict=True):
+        assert tree.tokens[path].tolist() == sequence
+        assert tree.depths[path].tolist() == list(range(len(path)))
+        stops = [
+            stop
+            for part, stop in zip(parts, accumulate(part.size for part in parts), strict=True)
+            for _ in range(part.size)
+        ]
+        for node, stop in zip(path, stops, strict=True):
+            assert np.flatnonzero(mask[node]).tolist() == path[:stop].tolist()
+
+
+@given(in_spans())
+def test_spans_are_shared_whole_and_as_often_as_they_are_the_same(
+    made: tuple[list[list[int]], list[list[Span]]],
+) -> None:
+    sequences, spans = made
+    distinct: dict[tuple[tuple[tuple[int, ...], int], ...], int] = {}
+    for sequence, parts in zip(sequences, spans, strict=True):
+        stops = list(accumulate(part.size for part in parts))
+        cut = [(tuple(sequence[stop - part.size : stop]), part.mark) for part, stop in zip(parts, stops, strict=True)]
+        distinct |= {tuple(cut[: count + 1]): parts[count].size for count in range(len(cut))}
+    assert len(TokenTree.from_sequences(sequences, spans)) == sum(distinct.values())
+
+
+@given(SEQUENCES)
+def test_spans_of_single_tokens_are_what_is_read_from_left_to_right(sequences: list[list[int]]) -> None:
+    tree = TokenTree.from_sequences(sequences)
+    spans = [[Span(1)] * len(sequence) for sequence in sequences]
+    found = TokenTree.from_sequences(sequences, spans)
+    assert found.starts.tolist() == tree.starts.tolist() == list(range(len(tree)))
+    assert len(found) == len(tree)
+
+
+def test_spans_that_are_shorter_than_their_sequence_are_refused() -> None:
+    with pytest.raises(ValueError, match="spans of \\[2\\] tokens for a sequence of 3"):
+        TokenTree.from_sequences([[1, 2, 3]], [[Span(2)]])

@@ -103,7 +103,9 @@ def _family(config: Any) -> str:
 
 def _direction(config: Any) -> str:
     encoder = config.model_type == "bert" and not getattr(config, "is_decoder", False)
+    turns = config.model_type == "bert" and getattr(config, "reads_turns", False)  # trees of spans: `trees`
     both_ways = getattr(config, "use_bidirectional_attention", False) or not getattr(config, "is_causal", True)
+    both_ways = both_ways and not turns
     return "its prompts are read in both directions" if encoder or both_ways else ""
 
 

@@ -20,6 +20,10 @@ Quantization = Literal["none", "8bit", "4bit"]
 """How the weights of linear layers are held: in the backbone's number type, or in 8 or 4 bits (bitsandbytes)."""
 
 
+Reading = Literal["forward", "turns", "whole"]
+"""What a token of a prompt sees: what comes before it; that and all of its own turn; or all of the prompt."""
+
+
 @dataclass(slots=True)
 class Backbone:
     """A causal language model and its tokenizer.
@@ -71,10 +75,28 @@ class Backbone:
 
     def accepts(self, argument: str) -> bool:
         """Whether the model's forward pass names this argument; adapters are looked through."""
-        model = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-        return argument in inspect.signature(model.forward).parameters
+        return argument in inspect.signature(base_model(self.model).forward).parameters
+
+    @property
+    def reading(self) -> Reading:
+        """How prompts are read; answers are read from left to right."""
+        config = self.model.config
+        # Other types that may be made so have masks of their own, which nobody here has tried.
+        if config.model_type != "bert" or not getattr(config, "use_bidirectional_attention", False):
+            return "forward"
+        return "turns" if getattr(config, "reads_turns", False) else "whole"
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether prompts, or their turns, are read in both directions (`embedded-encoder`, `embedded-turns`)."""
+        return self.reading != "forward"
 
     @property
     def cache_argument(self) -> str:
         """What the forward pass calls its cache of keys and values; newer releases of transformers renamed it."""
         return "cache" if self.accepts("cache") else "past_key_values"
+
+
+def base_model(model: Any) -> Any:
+    """The language model itself, without the adapters around it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -38,7 +38,7 @@ def use_trees(backbone: Backbone, batching: Batching) -> bool:
     if not verdict.able:
         if batching == "tree":
             raise BackboneError(f"{backbone.name}: takes no token trees: {verdict.reason}: set batching to auto")
-        if known is None:
+        if known is None and not backbone.both_ways:  # else it is meant so
             logger.warning("%s: %s: reads padded batches instead of token trees", backbone.name, verdict.reason)
     return verdict.able
 

@@ -14,7 +14,14 @@ from instructerc.assets.embedded import embedded_model_directory
 from instructerc.backbones.backbone import Backbone, Quantization
 from instructerc.backbones.chat import StyleSetting, choose_style
 from instructerc.backbones.chatglm.checkpoint import find_checkpoint
-from instructerc.backbones.embedded import FROZEN, HEAD, load_embedded, load_embedded_tokenizer
+from instructerc.backbones.embedded import (
+    FROZEN,
+    HEAD,
+    READINGS,
+    load_embedded,
+    load_embedded_tokenizer,
+    set_reading,
+)
 from instructerc.backbones.presets import FUSED_TARGETS, LLAMA_TARGETS, PRESETS, Preset
 from instructerc.backbones.quantization import check_quantization, keep_trainable, quantized_arguments
 from instructerc.backbones.weights import check_weights, commit_of, in_folder, weight_files
@@ -78,7 +85,7 @@ def load_backbone(
     source = preset.source if preset else name
     check_quantization(quantization, name=name, source=source, device=target)
     if preset is not None and preset.source == "package":
-        model, tokenizer = load_embedded()
+        model, tokenizer = load_embedded(READINGS[name])
         backbone = Backbone(name, "package", None, model, tokenizer, preset.context, preset.targets)
         backbone.head, backbone.frozen = HEAD, FROZEN
     else:
@@ -252,7 +259,9 @@ def load_config(name: str, revision: str | None) -> tuple[Any, Any, Preset | Non
     revision = _pinned(revision, preset)
     if preset is not None and preset.source == "package":
         folder = embedded_model_directory()
-        return AutoConfig.from_pretrained(folder), load_embedded_tokenizer(folder), preset
+        config = AutoConfig.from_pretrained(folder)
+        set_reading(config, READINGS[name])
+        return config, load_embedded_tokenizer(folder), preset
     source = _source_of(name, preset)
     # Code that a checkpoint brings along is never run; without this the library would ask the terminal for leave.
     arguments: dict[str, Any] = {"local_files_only": offline(), "trust_remote_code": False}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from instructerc.backbones.backbone import Style
 from instructerc.backbones.memory import Sizes
@@ -83,6 +83,14 @@ _ROWS = (
     Preset("embedded", "package", None,
            "bert", BERT_TARGETS, 512, "float32", "plain", True, 22_743_738,
            "runs on a laptop, offline: all-MiniLM-L6-v2 as a causal model",
+           Sizes(6, 384, 1536, 12, 12, 32, 30522, gated=False, upcast=False, dropout=True), APACHE),
+    Preset("embedded-turns", "package", None,
+           "bert", BERT_TARGETS, 512, "float32", "plain", True, 22_743_738,
+           "the same, each turn read in both directions",
+           Sizes(6, 384, 1536, 12, 12, 32, 30522, gated=False, upcast=False, dropout=True), APACHE),
+    Preset("embedded-encoder", "package", None,
+           "bert", BERT_TARGETS, 512, "float32", "plain", False, 22_743_738,
+           "the same, its prompts read in both directions: better, and about 0.7 times as fast",
            Sizes(6, 384, 1536, 12, 12, 32, 30522, gated=False, upcast=False, dropout=True), APACHE),
     Preset("smollm2-135m", "HuggingFaceTB/SmolLM2-135M", "93efa2f097d58c2a74874c7e644dbc9b0cee75a2",
            "llama", LLAMA_TARGETS, 8192, "bfloat16", "plain", True, 134_515_008,
@@ -169,3 +177,13 @@ _ROWS = (
 
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _ROWS}
 """Every backbone that has a name. Any other causal language model is loaded by its folder or hub id."""
+
+
+def packaged(name: Any) -> bool:
+    """Whether a backbone comes with a package, so that nothing is downloaded and no hub knows its name.
+
+    Example:
+        >>> packaged("embedded-encoder"), packaged("qwen3-0.6b")
+        (True, False)
+    """
+    return isinstance(name, str) and name in PRESETS and PRESETS[name].source == "package"

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from instructerc.backbones.abilities import windows
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.padding import FOCUS
+from instructerc.backbones.tokens import EncodedExample
 from instructerc.backbones.tree_attention import IMPLEMENTATION, tree_arguments
 from instructerc.trees.packing import Row
-from instructerc.trees.tree import TokenTree, visible
+from instructerc.trees.tree import Span, TokenTree, visible
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch.nn.attention.flex_attention import BlockMask
 
 ROW_TOKENS = 1024
@@ -31,7 +35,9 @@ def row_budget(backbone: Backbone, sequences: Sequence[Sequence[int]]) -> int:
     return max(usual, max(map(len, sequences), default=0) + usual // 2)
 
 
-def row_inputs(backbone: Backbone, row: Row | TokenTree, *, past: int = 0) -> dict[str, Any]:
+def row_inputs(
+    backbone: Backbone, row: Row | TokenTree, prompts: Sequence[EncodedExample] = (), *, past: int = 0
+) -> dict[str, Any]:
     """The forward pass's arguments for one row, not yet on the model's device; `to_device` puts them there.
 
     Shapes: N tokens.
@@ -39,11 +45,12 @@ def row_inputs(backbone: Backbone, row: Row | TokenTree, *, past: int = 0) -> di
     Args:
         backbone: Says what its attention takes.
         row: Trees side by side, or a tree.
+        prompts: What each of its paths begins with; a backbone that reads turn by turn has to know them.
         past: Nodes at the front whose keys and values are in a cache: they are seen, and not read again.
 
     Returns:
-        `input_ids` [1, N - past], `position_ids` [1, N - past], and what tells the model's attention who sees whom
-        (`SIGHTS`).
+        `input_ids` [1, N - past], `position_ids` [1, N - past], what tells the model's attention who sees whom
+        (`SIGHTS`), and what the prompts ask about (`padding.FOCUS`), where it has to know.
     """
     import torch
 
@@ -52,7 +59,39 @@ def row_inputs(backbone: Backbone, row: Row | TokenTree, *, past: int = 0) -> di
         "input_ids": torch.from_numpy(row.tokens)[None, past:],
         "position_ids": torch.from_numpy(row.depths)[None, past:],
         **SIGHTS[config._attn_implementation](row, windows(config), backbone.device, past),
+        **(_focus(row, prompts, past) if backbone.reading == "turns" else {}),
     }
+
+
+def spans_of(backbone: Backbone, examples: Sequence[tuple[EncodedExample, int]]) -> list[list[Span]] | None:
+    """The spans of sequences that are prompts with so many tokens of an answer behind them.
+
+    Prompts that ask about more or less of the same tokens share all but their last span: they end in other states.
+
+    Returns:
+        For each sequence its spans; None for a backbone that reads from left to right.
+    """
+    if backbone.reading != "turns":
+        return None
+    answer = Span(1)
+    return [
+        [*map(Span, example.spans[:-1]), Span(example.spans[-1], example.focus), *[answer] * read]
+        for example, read in examples
+    ]
+
+
+def _focus(row: Row | TokenTree, prompts: Sequence[EncodedExample], past: int) -> dict[str, torch.Tensor]:
+    """What the prompts of a row ask about. The same prompt may begin any number of paths; no cache holds its focus."""
+    import numpy as np
+    import torch
+
+    asked: dict[int, NDArray[np.int64]] = {}  # by the node at which a prompt ends
+    for example, path in zip(prompts, row.paths, strict=True):
+        size = len(example.prompt)
+        asked.setdefault(int(path[size - 1]) - past, path[size - example.focus : size] - past)
+    owners = np.repeat(np.arange(len(asked)), [len(nodes) for nodes in asked.values()])
+    values = (np.concatenate(list(asked.values())), owners, np.array(list(asked), dtype=np.int64))
+    return {name: torch.from_numpy(value) for name, value in zip(FOCUS, values, strict=True)}
 
 
 def to_device(inputs: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
@@ -66,7 +105,7 @@ def to_device(inputs: Mapping[str, Any], device: torch.device) -> dict[str, Any]
 def row_logits(
     backbone: Backbone, model: Any, inputs: Mapping[str, Any], positions: Sequence[int] | torch.Tensor
 ) -> torch.Tensor:
-    """Logits at some nodes of a row, [positions, V]; the head of a large vocabulary runs nowhere else."""
+    """Logits at some nodes of a row, [positions, V], as precise as the model computes; the head runs nowhere else."""
     import torch
 
     kept = torch.as_tensor(positions, device=inputs["input_ids"].device)
@@ -75,7 +114,7 @@ def row_logits(
         logits: torch.Tensor = model(**arguments, logits_to_keep=kept).logits[0]
     else:
         logits = model(**arguments).logits[0, kept]
-    return logits.float()
+    return logits
 
 
 def boolean_mask(row: Row | TokenTree, window: int | None, *, past: int = 0) -> torch.Tensor:
@@ -86,7 +125,7 @@ def boolean_mask(row: Row | TokenTree, window: int | None, *, past: int = 0) -> 
     """
     import torch
 
-    mask = torch.from_numpy(visible(row.ends, past=past))
+    mask = torch.from_numpy(visible(row.ends, starts=row.starts, past=past))
     if window is not None:
         depths = torch.from_numpy(row.depths)
         mask = mask & (depths[past:, None] - depths[None, :] < window)
@@ -109,11 +148,12 @@ def block_mask(row: Row | TokenTree, window: int | None, device: torch.device, *
     from torch.nn.attention.flex_attention import create_block_mask
 
     ends = torch.from_numpy(row.ends).to(device)
+    starts = torch.from_numpy(row.starts).to(device)
     depths = torch.from_numpy(row.depths).to(device)
 
     def sees(_: Any, __: Any, query: Any, key: Any) -> Any:
         node = query + past
-        seen = (node >= key) & (node < ends[key])
+        seen = (node >= starts[key]) & (node < ends[key])
         return seen if window is None else seen & (depths[node] - depths[key] < window)
 
     return create_block_mask(sees, None, None, len(row) - past, len(row), device=device)

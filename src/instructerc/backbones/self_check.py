@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from instructerc.backbones.abilities import TreeAbility
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.rows import row_inputs, row_logits, to_device
+from instructerc.backbones.padding import answer_inputs
+from instructerc.backbones.rows import row_inputs, row_logits, spans_of, to_device
+from instructerc.backbones.tokens import EncodedExample
 from instructerc.trees.packing import pack
 
 if TYPE_CHECKING:
@@ -65,17 +67,22 @@ def largest_difference(backbone: Backbone) -> float:
     import torch
 
     sequences = _sequences(int(backbone.model.config.vocab_size))
-    (row,) = pack([[0, 1], [2]], sequences, budget=len(sequences) * LENGTH)
+    spans = spans_of(backbone, [(_prompt(sequence), 1) for sequence in sequences])
+    (row,) = pack([[0, 1], [2]], sequences, budget=len(sequences) * LENGTH, spans=spans)
     compared = LENGTH - SHARED
     nodes = [node for path in row.paths for node in path[-compared:].tolist()]
-    alone = torch.tensor([sequences[number] for number in row.sequences], device=backbone.device)
     few = {"logits_to_keep": compared} if backbone.accepts("logits_to_keep") else {}
+    prompts = [_prompt(sequences[number]) for number in row.sequences]
+    alone: dict[str, Any] = {"input_ids": torch.tensor([sequences[number] for number in row.sequences])}
+    if backbone.reading == "turns":
+        alone = answer_inputs(prompts, [prompt.answers[0] for prompt in prompts], 0, both_ways=True)
     with _undisturbed(backbone), torch.no_grad(), backbone.computing():
-        inputs = to_device(row_inputs(backbone, row), backbone.device)
+        inputs = to_device(row_inputs(backbone, row, prompts), backbone.device)
         found = row_logits(backbone, backbone.model, inputs, nodes)  # [3 * compared, V]
-        expected: torch.Tensor = backbone.model(input_ids=alone, use_cache=False, **few).logits[:, -compared:]
+        alone = to_device(alone, backbone.device)
+        expected: torch.Tensor = backbone.model(**alone, use_cache=False, **few).logits[:, -compared:]
     expected = expected.float().flatten(0, 1)
-    return float((found - expected).abs().max() / expected.abs().max())
+    return float((found.float() - expected).abs().max() / expected.abs().max())
 
 
 def tolerance(backbone: Backbone) -> float:
@@ -90,6 +97,15 @@ def _sequences(words: int) -> list[list[int]]:
     first, third = ([draw.randrange(words) for _ in range(LENGTH)] for _ in range(2))
     second = [*first[:SHARED], *((token + 1) % words for token in first[SHARED:])]
     return [first, second, third]
+
+
+def _prompt(sequence: Sequence[int]) -> EncodedExample:
+    """The sequence as a prompt of three spans and one token of an answer, for a model that reads turn by turn."""
+    prompt, answer = tuple(sequence[:-1]), tuple(sequence[-1:])
+    spans = (SHARED - 2, 2, len(prompt) - SHARED)
+    return EncodedExample(
+        prompt=prompt, answers=(answer,), target=0, weight=1.0, focus=spans[1] + spans[2], spans=spans
+    )
 
 
 @contextlib.contextmanager

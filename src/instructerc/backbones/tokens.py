@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from instructerc.backbones.backbone import Backbone, Style
+from instructerc.backbones.backbone import Backbone, Reading, Style
 from instructerc.backbones.chat import frame_of
 from instructerc.backbones.plain_text import Frame, TextEncoder
 from instructerc.errors import PromptError, PromptTooLongError
 from instructerc.prompts.example import Example
+from instructerc.prompts.segments import Segments
 from instructerc.prompts.spec import PromptSpec
 
 
@@ -35,6 +36,9 @@ class EncodedExample:
         dropped_demonstrations: Demonstrations that were left out because the prompt was too long without any history.
         cut_tokens: Tokens that an opaque prompt lost at its front for the same reason.
         conversation: Id of the conversation: its examples are likely to share their beginning.
+        focus: Tokens at the prompt's end from the turn that is asked about on; 0 where the backbone need not know.
+        spans: Tokens of each stretch of the prompt that is read by itself in both directions (the instruction, each
+            turn, the question); none where the backbone reads otherwise.
     """
 
     prompt: tuple[int, ...]
@@ -45,6 +49,8 @@ class EncodedExample:
     cut_tokens: int = 0
     conversation: str = ""
     dropped_demonstrations: int = 0
+    focus: int = 0
+    spans: tuple[int, ...] = ()
 
 
 def longest_sequence(context: int, max_length: int | None) -> int:
@@ -93,12 +99,14 @@ class PromptEncoder:
         limit: Longest sequence of prompt and answer, in tokens.
         stride: Turns a block, counted from the conversation's beginning; `Window.stride`.
         style: Whether prompts go through the tokenizer's chat template.
+        reading: How the backbone reads prompts: where not forward, it has to know what is asked about.
     """
 
     tokenizer: Any
     limit: int
     stride: int = 1
     style: Style = "plain"
+    reading: Reading = "forward"
     _text: TextEncoder = field(init=False, repr=False)
     _frame: Frame = field(init=False, repr=False)
     _ids: dict[int, int] = field(init=False, repr=False, default_factory=dict)
@@ -115,7 +123,8 @@ class PromptEncoder:
     def of(cls, backbone: Backbone, spec: PromptSpec, max_length: int | None = None) -> PromptEncoder:
         """What a backbone reads the prompts of a spec with, at most `max_length` tokens where that is given."""
         limit = longest_sequence(backbone.context, max_length)
-        return cls(backbone.tokenizer, limit, stride=spec.window.stride, style=backbone.style)
+        stride = spec.window.stride
+        return cls(backbone.tokenizer, limit, stride=stride, style=backbone.style, reading=backbone.reading)
 
     def encode(self, example: Example) -> EncodedExample:
         """The example as token ids; the oldest turns go first where it is too long.
@@ -147,6 +156,8 @@ class PromptEncoder:
             cut_tokens=max(excess, 0),
             conversation=example.conversation,
             dropped_demonstrations=shown - len(example.demonstrations),
+            focus=0 if self.reading == "forward" else self._focus(example, len(prompt)),
+            spans=self._spans(example, len(prompt)) if self.reading == "turns" else (),
         )
 
     def encode_all(self, examples: Iterable[Example]) -> list[EncodedExample]:
@@ -212,6 +223,22 @@ class PromptEncoder:
             f"conversation {example.conversation!r}, turn {example.turn}: instruction, target turn and label statement "
             f"are {len(prompt)} tokens, {max(room, 0)} fit: split the turn, or choose a backbone with a longer context"
         )
+
+    def _focus(self, example: Example, length: int) -> int:
+        """Tokens from the target's turn on; of a prompt that shows no such turn, those of its question, or all."""
+        parts = Segments.of(example.segments)
+        asked = parts.turns[parts.around(example.turn)[0] :]
+        text = "".join(segment.text for segment in (*asked, *parts.after))
+        counted = len(self._text.encode(text)) + len(self._frame.closing)
+        return min(counted, length) if text else length
+
+    def _spans(self, example: Example, length: int) -> tuple[int, ...]:
+        """Tokens of each segment, what stands around the text with the first and the last."""
+        sizes = [size for segment in example.segments if (size := self._length(segment.text))] or [0]
+        sizes[0] += len(self._frame.opening)
+        sizes[-1] += len(self._frame.closing)
+        # Where segments are no words of their own, or the prompt was cut, it is read as one.
+        return tuple(sizes) if sum(sizes) == length else (length,)
 
     def encode_prompt(self, text: str) -> list[int]:
         """Ids of a prompt with all that stands in front of the answer, without an end token."""

@@ -32,10 +32,11 @@ Exact with any layer whose attention is full, or full within a window: a window 
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from instructerc.backbones.backbone import base_model
+from instructerc.backbones.wide_attention import register_attention
 from instructerc.errors import BackboneError
 from instructerc.trees.packing import Row
 from instructerc.trees.tree import TokenTree
@@ -86,11 +87,13 @@ class TreePlan:
     Attributes:
         ends: One past each node's last descendant, [N].
         depths: Distance of each node from its root, [N].
+        starts: First node of each node's span, [N].
         block: Nodes a block.
 
     Example:
         >>> import numpy as np
-        >>> plan = TreePlan(ends=np.array([3, 2, 3, 4]), depths=np.array([0, 1, 1, 0]), block=2)
+        >>> ends, depths, starts = np.array([3, 2, 3, 4]), np.array([0, 1, 1, 0]), np.arange(4)
+        >>> plan = TreePlan(ends=ends, depths=depths, starts=starts, block=2)
         >>> blocks = plan.blocks()
         >>> blocks.keys.tolist(), blocks.sizes
         ([0, 1, 0, 2, 3], ((2, 2), (2, 3)))
@@ -98,10 +101,10 @@ class TreePlan:
         (True, [[1, 1, 0], [0, 0, 1]])
     """
 
-    __slots__ = ("_blocks", "block", "depths", "ends")
+    __slots__ = ("_blocks", "block", "depths", "ends", "starts")
 
-    def __init__(self, *, ends: Integers, depths: Integers, block: int = BLOCK) -> None:
-        self.ends, self.depths, self.block = ends, depths, block
+    def __init__(self, *, ends: Integers, depths: Integers, starts: Integers, block: int = BLOCK) -> None:
+        self.ends, self.depths, self.starts, self.block = ends, depths, starts, block
         self._blocks: dict[tuple[int | None, torch.device], Blocks] = {}
 
     def __len__(self) -> int:
@@ -140,8 +143,9 @@ class TreePlan:
 
         ancestors = (self.ends[:start] > start).nonzero()[0]
         queries = np.arange(start, stop)
-        keys = np.concatenate([ancestors, queries])
-        mask = (keys[None, :] <= queries[:, None]) & (queries[:, None] < self.ends[keys][None, :])
+        rest = stop + (self.starts[stop:] < stop).nonzero()[0]  # of the span that the block breaks off in
+        keys = np.concatenate([ancestors, queries, rest])
+        mask = (self.starts[keys][None, :] <= queries[:, None]) & (queries[:, None] < self.ends[keys][None, :])
         if window is not None:
             mask &= self.depths[queries][:, None] - self.depths[keys][None, :] < window
         used = mask.any(axis=0)
@@ -218,7 +222,7 @@ def supports(config: Any) -> bool:
     return (
         config._attn_implementation in ("sdpa", IMPLEMENTATION)
         and getattr(config, "attn_logit_softcapping", None) is None
-        and not getattr(config, "use_bidirectional_attention", False)
+        and (not getattr(config, "use_bidirectional_attention", False) or getattr(config, "reads_turns", False))
     )
 
 
@@ -228,17 +232,17 @@ def enable(model: Any) -> bool:
     Returns:
         Whether it is on it: False for a model that this does not support, which stays as it was.
     """
-    base = _base(model)
+    base = base_model(model)
     if not supports(base.config):
         return False
-    _register()
+    register_attention(IMPLEMENTATION, _attention)
     base.set_attn_implementation(IMPLEMENTATION)
     return enabled(base)
 
 
 def enabled(model: Any) -> bool:
     """Whether a model is on this attention."""
-    return bool(_base(model).config._attn_implementation == IMPLEMENTATION)
+    return bool(base_model(model).config._attn_implementation == IMPLEMENTATION)
 
 
 def tree_arguments(row: Row | TokenTree, *, block: int = BLOCK) -> dict[str, Any]:
@@ -253,21 +257,8 @@ def tree_arguments(row: Row | TokenTree, *, block: int = BLOCK) -> dict[str, Any
     """
     import torch
 
-    plan = TreePlan(ends=row.ends, depths=row.depths, block=block)
+    plan = TreePlan(ends=row.ends, depths=row.depths, starts=row.starts, block=block)
     return {"attention_mask": torch.ones(1, 1, 0, 0, dtype=torch.bool), ARGUMENT: plan}
-
-
-def _base(model: Any) -> Any:
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-@functools.cache
-def _register() -> None:
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    AttentionInterface.register(IMPLEMENTATION, _attention)
-    AttentionMaskInterface.register(IMPLEMENTATION, sdpa_mask)
 
 
 def _attention(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from instructerc.conversation import Conversation, Corpus
 from instructerc.corpora.leak_guard import LeakProtocol, LeaveOut
 from instructerc.corpora.leaks import LeakReport, check_names
-from instructerc.corpora.sampling import Unit, sample_conversations
+from instructerc.corpora.sampling import Unit, sample_conversations, thin_neutral
 from instructerc.corpora.unified import LabelMapping
 from instructerc.errors import DataError, UnknownNameError, UsageError
 from instructerc.labels import label_set_of
@@ -124,6 +124,7 @@ def mix_corpora(
     mapping: LabelMapping | None = None,
     mix: Mix | None = None,
     fraction: float = 1.0,
+    neutral_fraction: float = 1.0,
     seed: int = 42,
     unit: Unit = "turns",
     protocol: LeakProtocol | None = None,
@@ -135,12 +136,13 @@ def mix_corpora(
         mapping: Which unified label each label becomes; None where all corpora have the same labels.
         mix: How a fraction is taken; None is the ratio mix, the only one of the released code.
         fraction: Share of the training turns (or conversations) that is kept, in (0, 1].
+        neutral_fraction: Share of the neutral turns among those that is kept, in (0, 1].
         seed: Another seed is another sample.
         unit: What is sampled: single turns, as published, or whole conversations.
         protocol: What is done about leaks; None leaves out what leaks.
 
     Raises:
-        UsageError: Names or labels do not fit, or the fraction leaves nothing.
+        UsageError: Names or labels do not fit, the fraction leaves nothing, or no label means neutral.
         LabelMappingError: Labels have no place in the mapping; carries all of them.
 
     Example:
@@ -157,6 +159,7 @@ def mix_corpora(
     unified = corpora if mapping is None else tuple(mapping.apply(corpus) for corpus in corpora)
     kept, leaks = protocol.apply(unified)
     train = mix.train(kept, fraction=fraction, seed=seed, unit=unit)
+    train = thin_neutral(train, unified[0].labels, fraction=neutral_fraction, seed=seed)
     merged = Corpus(
         "+".join(corpus.name for corpus in corpora),
         unified[0].labels,
@@ -168,6 +171,7 @@ def mix_corpora(
         "mapping": None if mapping is None else f"{mapping.name} ({mapping.hash})",
         "mix": mix.name,
         "fraction": fraction,
+        **({} if neutral_fraction == 1 else {"neutral fraction": neutral_fraction}),
         "unit": unit,
         "seed": seed,
         "leaks": protocol.name,

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from instructerc.conversation import Conversation, Corpus
 from instructerc.errors import UnknownNameError, UsageError
+from instructerc.labels import label_set_of
 
 Unit = Literal["turns", "conversations"]
 """What is sampled: `turns` as published, or whole `conversations`."""
@@ -36,15 +37,7 @@ class TurnSampling:
 
     def sample(self, conversations: Sequence[Conversation], fraction: float, seed: int) -> tuple[Conversation, ...]:
         """That fraction of the labelled turns, rounded down, in their conversations."""
-        ids = [
-            (conversation.id, str(turn))
-            for conversation in conversations
-            for turn, utterance in enumerate(conversation.utterances)
-            if utterance.emotion is not None
-        ]
-        chosen = _first(ids, fraction, seed)
-        kept = (_only(conversation, chosen) for conversation in conversations)
-        return tuple(item for item in kept if any(turn.emotion is not None for turn in item.utterances))
+        return _with_targets(conversations, _first(list(_targets(conversations)), fraction, seed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +113,46 @@ def sample_training(corpus: Corpus, *, fraction: float, seed: int = 42, unit: Un
     return replace(corpus, train=sample_conversations(corpus.train, fraction=fraction, seed=seed, unit=unit))
 
 
+def thin_neutral(
+    conversations: Sequence[Conversation], labels: Sequence[str], *, fraction: float, seed: int = 42
+) -> tuple[Conversation, ...]:
+    """A fraction of the neutral turns, and all turns of the other labels: where neutral crowds out the rest.
+
+    As with `TurnSampling`, a turn that is not taken loses its emotion and stays as history, and a smaller fraction of
+    one seed is part of a larger one. The shares of the labels are no longer those of the corpus: whoever trains on
+    them fits decisions on a whole validation split.
+
+    Args:
+        conversations: Conversations of different ids.
+        labels: Their closed label set, which says what neutral is called.
+        fraction: Share of the neutral turns that is kept, in (0, 1]; counts are rounded down.
+        seed: Another seed is another sample.
+
+    Raises:
+        UsageError: The fraction is none, or no label means neutral.
+
+    Example:
+        >>> from instructerc.conversation import Utterance
+        >>> felt = ("neutral", "joy", "neutral", "neutral", "neutral")
+        >>> chat = Conversation("c", tuple(Utterance("A", "…", label) for label in felt))
+        >>> (thin,) = thin_neutral((chat,), ("neutral", "joy"), fraction=0.5)
+        >>> [turn.emotion for turn in thin.utterances]
+        ['neutral', 'joy', 'neutral', None, None]
+    """
+    if not 0 < fraction <= 1:
+        raise UsageError(f"data.neutral_fraction is {fraction:g}: give a share above 0, up to 1")
+    if fraction == 1:
+        return tuple(conversations)
+    neutral = label_set_of(tuple(labels)).neutral
+    if neutral is None:
+        none = f"none of {', '.join(labels)} means neutral"
+        raise UsageError(f"data.neutral_fraction is {fraction:g}, and {none}: leave it 1")
+    targets = _targets(conversations)
+    calm = [name for name, emotion in targets.items() if emotion == neutral]
+    others = frozenset(name for name, emotion in targets.items() if emotion != neutral)
+    return _with_targets(conversations, _first(calm, fraction, seed) | others)
+
+
 def parse_fraction(text: str) -> float:
     """A fraction as people write it.
 
@@ -146,6 +179,24 @@ def _first(ids: Sequence[tuple[str, ...]], fraction: float, seed: int) -> frozen
 def _rank(seed: int, name: tuple[str, ...]) -> bytes:
     text = "\0".join((str(seed), *name))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _targets(conversations: Sequence[Conversation]) -> dict[tuple[str, ...], str]:
+    """The emotion of each labelled turn, by conversation and turn."""
+    return {
+        (conversation.id, str(turn)): utterance.emotion
+        for conversation in conversations
+        for turn, utterance in enumerate(conversation.utterances)
+        if utterance.emotion is not None
+    }
+
+
+def _with_targets(
+    conversations: Sequence[Conversation], chosen: frozenset[tuple[str, ...]]
+) -> tuple[Conversation, ...]:
+    """The conversations that hold a chosen turn; turns that are not chosen lose their emotion."""
+    kept = (_only(conversation, chosen) for conversation in conversations)
+    return tuple(item for item in kept if any(turn.emotion is not None for turn in item.utterances))
 
 
 def _only(conversation: Conversation, chosen: frozenset[tuple[str, ...]]) -> Conversation:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from instructerc.backbones.adapters import AdapterSpec
-from instructerc.backbones.presets import PRESETS
+from instructerc.experiments.adapting import adapter_spec, place_of
 from instructerc.experiments.data import RunData
 from instructerc.experiments.demonstrating import recipe_encoder
 from instructerc.prompts.example import Task
@@ -15,7 +13,8 @@ from instructerc.recognition.endpoint.settings import EndpointSettings
 from instructerc.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from instructerc.experiments.schema import Recipe, StageSettings
+    from instructerc.experiments.schema import Recipe
+    from instructerc.experiments.training_schema import StageSettings
 
 
 def training_settings(recipe: Recipe, stage: StageSettings | None = None) -> TrainingSettings:
@@ -41,26 +40,12 @@ def training_settings(recipe: Recipe, stage: StageSettings | None = None) -> Tra
         early_stopping=values.early_stopping,
         gradient_checkpointing=values.gradient_checkpointing,
         loss_weighting=values.loss_weighting,
+        averaging=values.averaging,
         focal_gamma=values.focal_gamma,
         save_every=values.save_every,
         tracking=values.tracking,
         keep=recipe.checkpoints.keep,
         seed=recipe.seed,
-    )
-
-
-def adapter_spec(recipe: Recipe) -> AdapterSpec | None:
-    """What a recipe trains; None where it trains nothing."""
-    values = recipe.adapter
-    if values.method == "none":
-        return None
-    return AdapterSpec(
-        method=values.method,
-        rank=values.rank,
-        alpha=values.alpha,
-        dropout=values.dropout,
-        targets=values.targets,
-        dora=values.dora,
     )
 
 
@@ -88,7 +73,7 @@ def artefact_of(recipe: Recipe, data: RunData) -> Artefact:
     """What a run saves beside the trained tensors."""
     endpoint = endpoint_settings(recipe)
     return Artefact(
-        backbone=_place_of(recipe.backbone.name) if endpoint is None else endpoint.model,
+        backbone=place_of(recipe.backbone.name) if endpoint is None else endpoint.model,
         revision=recipe.backbone.revision,
         adapter=adapter_spec(recipe),
         prompt=data.spec,
@@ -126,9 +111,3 @@ def _demonstration_source(recipe: Recipe, data: RunData) -> DemonstrationSource 
         encoder_revision=encoder.revision,
         pool=data.demonstrator.pool.hash,
     )
-
-
-def _place_of(backbone: str) -> str:
-    """A local folder's whole path: the model has to be found from any working directory."""
-    is_folder = backbone not in PRESETS and Path(backbone).is_dir()
-    return str(Path(backbone).resolve()) if is_folder else backbone

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from instructerc.assets import write_atomically
 from instructerc.errors import UsageError
 from instructerc.evaluation.calibration import fit_temperature
+from instructerc.evaluation.confusion import Metric
 from instructerc.evaluation.offsets import fit_offsets
 from instructerc.experiments.data import RunData
 from instructerc.recognition.artefact import FILE, read_artefact
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.recognition.scoring import Progress
+
+DECISIONS: Mapping[str, Metric] = {
+    "weighted-f1": "weighted_f1",
+    "macro-f1": "macro_f1",
+    "micro-f1-without-neutral": "micro_f1_without_neutral",
+}
+"""What `recognition.decision` may ask offsets to be fitted for."""
 
 
 def calibrate(
@@ -22,7 +31,7 @@ def calibrate(
     folder: Path,
     *,
     sureness: bool = True,
-    decision: bool = False,
+    decision: Metric | None = None,
     progress: Progress | None = None,
 ) -> float:
     """Fits a model's temperature, its offsets or both on the validation split, and writes them into its artefact.
@@ -34,7 +43,8 @@ def calibrate(
         data: What it was trained on.
         folder: The folder of the model, or of its run.
         sureness: Whether the temperature is fitted.
-        decision: Whether the offsets are fitted, to what the temperature makes of the likelihoods.
+        decision: The figure that offsets are fitted for, to what the temperature makes of the likelihoods; None fits
+            none.
         progress: Told how many more turns are done.
 
     Returns:
@@ -42,6 +52,7 @@ def calibrate(
 
     Raises:
         UsageError: There are no validation turns with a label, or the model generates its answers.
+        EvaluationError: The figure leaves a neutral label out, and there is none.
     """
     keys = " and ".join(f"recognition.{key}" for key, on in (("calibration", sureness), ("decision", decision)) if on)
     if recognizer.mode != "score":
@@ -53,8 +64,14 @@ def calibrate(
     gold = [example.candidates.index(example.target or "") for example in examples]
     temperature = fit_temperature(log_likelihoods=scores, gold=gold) if sureness else recognizer.temperature
     offsets = dict(recognizer.offsets)
-    if decision:
-        found = fit_offsets(log_probabilities=[[value / temperature for value in row] for row in scores], gold=gold)
+    if decision is not None:
+        labels = recognizer.labels
+        found = fit_offsets(
+            log_probabilities=[[value / temperature for value in row] for row in scores],
+            gold=gold,
+            metric=decision,
+            neutral=labels.index(data.labels.neutral) if data.labels.neutral in labels else None,
+        )
         offsets = dict(zip(recognizer.labels, found, strict=True)) if any(found) else {}
     artefact, place = read_artefact(folder)
     fitted = replace(artefact, temperature=temperature, offsets=offsets)

@@ -13,7 +13,7 @@ from instructerc.corpora.leaks import LeakReport
 from instructerc.corpora.load import named_source
 from instructerc.corpora.mapping_files import load_mapping
 from instructerc.corpora.mixing import Mixture, get_mix, mix_corpora
-from instructerc.corpora.sampling import sample_training
+from instructerc.corpora.sampling import sample_training, thin_neutral
 from instructerc.labels import LabelSet, get_label_set, label_set_of
 from instructerc.prompts.offsets import speaker_offsets
 from instructerc.prompts.spec import PromptSpec
@@ -63,6 +63,7 @@ def load_recipe_corpus(recipe: Recipe) -> RecipeCorpus:
         mapping=None if data.unify is None else load_mapping(data.unify),
         mix=get_mix(data.mix),
         fraction=data.fraction,
+        neutral_fraction=data.neutral_fraction,
         seed=recipe.seed,
         unit=data.unit,
         protocol=get_protocol(data.leaks or ("guarded" if len(names) > 1 else "published")),
@@ -78,7 +79,8 @@ def _alone(recipe: Recipe, name: str) -> RecipeCorpus:
         (corpus,), leaks = PROTOCOLS[data.leaks].apply([corpus])
     sampled = sample_training(corpus, fraction=data.fraction, seed=recipe.seed, unit=data.unit)
     labels = SOURCES[name].labels if name in SOURCES else label_set_of(corpus.labels)
-    return RecipeCorpus(corpus=sampled, labels=labels, leaks=leaks)
+    train = thin_neutral(sampled.train, labels.labels, fraction=data.neutral_fraction, seed=recipe.seed)
+    return RecipeCorpus(corpus=replace(sampled, train=train), labels=labels, leaks=leaks)
 
 
 def _load(recipe: Recipe, name: str, *, several: bool) -> Corpus:

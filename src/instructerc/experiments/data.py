@@ -15,10 +15,11 @@ from instructerc.corpora.leaks import LeakReport
 from instructerc.corpora.mixing import Mixture
 from instructerc.demonstrations.demonstrator import Demonstrator, TurnDemonstrations
 from instructerc.demonstrations.encoder import Progress, ignore_progress
-from instructerc.errors import DataError, RecipeError
+from instructerc.errors import DataError, RecipeError, UsageError
 from instructerc.evaluation.weights import class_weights, get_weighting
 from instructerc.experiments.conversations import given_labels, load_recipe_corpus, prompt_spec
 from instructerc.experiments.demonstrating import recipe_demonstrator, shown_in
+from instructerc.experiments.starting import Start, find_start
 from instructerc.labels import LabelSet, label_set_of
 from instructerc.prompts.demonstration import Demonstration
 from instructerc.prompts.example import Example, Task
@@ -47,6 +48,7 @@ class RunData:
         leaks: What training shares with validation and test; None where nobody looked.
         demonstrator: Finds the demonstrations that prompts show; None where they show none.
         label_weights: What a training example of each label counts; empty where all count the same.
+        start: The trained model that training begins with; None where that is the backbone as it came.
         sampled: Whether training turns without an emotion are those that a fraction left out.
     """
 
@@ -60,6 +62,7 @@ class RunData:
     leaks: LeakReport | None = None
     demonstrator: Demonstrator | None = field(default=None, repr=False)
     label_weights: Mapping[str, float] = field(default_factory=dict)
+    start: Start | None = None
     sampled: bool = False
     _shown: dict[Split, list[TurnDemonstrations]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -150,9 +153,11 @@ def prepare_data(recipe: Recipe, *, progress: Progress = ignore_progress) -> Run
         progress: Told how far the encoding of demonstrations is.
 
     Raises:
-        UsageError: A name is unknown, or keys do not fit.
+        UsageError: A name is unknown, keys do not fit, or training cannot begin with what it is to begin with.
+        ArtefactError: That is no trained model, or damaged.
         DataError: A file is missing or wrong, or there is nothing to learn from or to measure on.
     """
+    start = find_start(recipe)
     prompts = recipe.data.prompts
     data = _from_corpus(recipe, progress) if prompts is None else _from_prompts(recipe, prompts)
     needed: list[tuple[Split, str]] = [(recipe.evaluation.split, "measure")]
@@ -164,7 +169,12 @@ def prepare_data(recipe: Recipe, *, progress: Progress = ignore_progress) -> Run
                 f"corpus {data.name!r} has no labelled turn in its {split} split, so nothing to {purpose}: give one, "
                 "or set evaluation.split"
             )
-    return replace(data, label_weights=_label_weights(recipe, data))
+    if recipe.recognition.decision.endswith("-without-neutral") and data.labels.neutral is None:
+        raise UsageError(  # now, not after hours
+            f"recognition.decision {recipe.recognition.decision}: none of the labels {', '.join(data.labels.labels)} "
+            "means neutral: choose weighted-f1"
+        )
+    return replace(data, label_weights=_label_weights(recipe, data), start=start)
 
 
 def _from_corpus(recipe: Recipe, progress: Progress) -> RunData:
@@ -183,7 +193,7 @@ def _from_corpus(recipe: Recipe, progress: Progress) -> RunData:
         mixture=found.mixture,
         leaks=found.leaks,
         demonstrator=demonstrator,
-        sampled=recipe.data.fraction < 1 and recipe.data.unit == "turns",
+        sampled=(recipe.data.fraction < 1 and recipe.data.unit == "turns") or recipe.data.neutral_fraction < 1,
     )
 
 

@@ -19,6 +19,7 @@ from instructerc.backbones.loading import (
     quiet_transformers,
 )
 from instructerc.backbones.memory import MIB, PROGRAM, Use, memory_of, sizes_of
+from instructerc.backbones.presets import packaged
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.backbones.unknown import unknown_notice
 from instructerc.conversation import SPLITS, Split
@@ -220,4 +221,4 @@ def _memory(recipe: Recipe, data: RunData, backbone: Backbone, tokens: int, long
 def _in_float32(recipe: Recipe, data: RunData) -> bool:
     dtype = artefact_of(recipe, data).training_dtype
     automatic = dtype == "auto" and not computes_bfloat16(best_device())
-    return recipe.backbone.name == "embedded" or dtype == "float32" or automatic
+    return packaged(recipe.backbone.name) or dtype == "float32" or automatic

@@ -32,12 +32,17 @@ REPLACED = (
 """What a run writes, and clears away before it begins."""
 
 MOVABLE = (
-    *("output.folder", "data.folder"),
+    *("output.folder", "data.folder", "training.start"),
     *("training.row_tokens", "training.micro_batch", "training.auto_batch", "recognition.batch_size"),
     *("endpoint.concurrency", "endpoint.timeout", "endpoint.retries", "endpoint.price_input", "endpoint.price_output"),
 )
 """Keys that may change between a run and its resume: files may have been moved, and what they hold is hashed; a run
 that met the end of its memory goes on with smaller passes; and how fast a server is asked changes no answer."""
+
+
+FITTED_LATER = ("recognition.calibration", "recognition.decision")
+"""Keys that a resume may set where the run did without: what they fit on validation, they fit after training, and what
+was predicted without it is predicted anew."""
 
 
 def refuse_taken(folder: Path) -> None:
@@ -89,12 +94,16 @@ def claim(folder: Path, resolved: Resolved, data: RunData, *, resume: bool) -> N
         TrainingError: Recipe, data or prompts are no longer those that the run began with.
     """
     if resume and (folder / STATE).is_file():
-        _require_same(folder, resolved, data)
+        if _require_same(folder, resolved, data):
+            write_atomically(folder / RECIPE, resolved.to_yaml())
+            _write_state(folder, {**_raw_state(folder), "recipe": resolved.to_yaml()})
         return
     refuse_taken(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / RECIPE, resolved.to_yaml())
     state = {"recipe": resolved.to_yaml(), "data": data.hash, "prompt": data.spec.hash}
+    if data.start is not None:
+        state["start"] = data.start.hash
     # Last: a folder without it is nobody's.
     _write_state(folder, {**state, "revision": git_revision(), "versions": versions(), "seconds": 0.0})
 
@@ -124,31 +133,43 @@ def timed(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        record = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        record = _raw_state(folder)
         record["seconds"] += time.monotonic() - started
         _write_state(folder, record)
+
+
+def _raw_state(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    return record
 
 
 def _write_state(folder: Path, record: Mapping[str, Any]) -> None:
     write_atomically(folder / STATE, json.dumps(record, indent=2) + "\n")
 
 
-def _require_same(folder: Path, resolved: Resolved, data: RunData) -> None:
+def _require_same(folder: Path, resolved: Resolved, data: RunData) -> bool:
+    """Makes sure that this is the run that began here; whether more is to be fitted after its training now."""
     known = read_state(folder)
     before, now = known["recipe"], flat_values(read_value(resolved.to_yaml()))
     paths = [path for path in {**before, **now} if before.get(path) != now.get(path) and path not in MOVABLE]
     # A key that an older release did not know yet has a default that does what that release did.
     paths = [path for path in paths if path in before or now[path] != schema_keys()[path].default]
+    off = {path: schema_keys()[path].default for path in FITTED_LATER}
+    fitted = [path for path in paths if path in off and before.get(path, off[path]) == off[path]]
+    paths = [path for path in paths if path not in fitted]
     faults = [f"{path} was {_shown(before.get(path))}, is {_shown(now.get(path))}" for path in paths]
     if known["data"] != data.hash:
         faults.append("the data changed")
     elif known["prompt"] != data.spec.hash and not faults:
         faults.append("the words of the prompts changed")
+    if known.get("start") != (data.start.hash if data.start else None):
+        faults.append("training.start is another model")
     if faults:
         raise TrainingError(
             f"{folder}: this is not the run that began here, and figures would mix two: {'; '.join(faults)}: "
             "undo the change, or start anew in another folder (--out)"
         )
+    return bool(fitted)
 
 
 def _shown(value: Any) -> str:

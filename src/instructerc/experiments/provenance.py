@@ -40,7 +40,7 @@ def git_revision() -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603 — fixed arguments
-        ["git", "-C", str(folder), *arguments],  # noqa: S607 — whichever git the user has
+        ["git", "--no-optional-locks", "-C", str(folder), *arguments],  # noqa: S607 — whichever git the user has
         check=True,
         capture_output=True,
         text=True,

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instructerc.backbones.adapters import ALL_LINEAR
+from instructerc.backbones.embedded import READINGS
+from instructerc.backbones.presets import packaged
 from instructerc.demonstrations.encoder import DEFAULT_NAMES
 from instructerc.recognition.endpoint.settings import fault_of_url
 
@@ -74,7 +76,7 @@ TRAINING_ONLY = tuple(
             "early_stopping",
             "gradient_checkpointing",
         ),
-        *("loss_weighting", "class_weights", "focal_gamma", "save_every", "tracking"),
+        *("loss_weighting", "class_weights", "focal_gamma", "averaging", "start", "save_every", "tracking"),
     )
 )
 """Keys that say how weights are learned; batching and precision also hold where a model is used."""
@@ -86,7 +88,8 @@ SILENCERS = (
         when=lambda value: value is not None,
         silences=(
             *("data.corpus", "data.folder", "data.columns", "data.unify", "data.mix", "data.fraction", "data.unit"),
-            *("data.leaks", "window", "prompt.wording", "prompt.speakers", "demonstrations", "stages"),
+            *("data.neutral_fraction", "data.leaks", "window", "prompt.wording", "prompt.speakers"),
+            *("demonstrations", "stages"),
         ),
         reason="has no effect beside data.prompts, whose prompts are already written: remove one of the two",
     ),
@@ -179,9 +182,9 @@ SILENCERS = (
     ),
     Silencer(
         key="backbone.name",
-        when=lambda value: value == "embedded",
+        when=packaged,
         silences=("backbone.revision",),
-        reason="has no effect on the embedded backbone, whose version is its package's: remove it, or name a hub model",
+        reason="has no effect on an embedded backbone, whose version is its package's: remove it, or name a hub model",
     ),
     Silencer(
         key="recognition.engine",
@@ -289,8 +292,11 @@ def _broken_choices(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "backbone.quantization", reason
     if quantization == "8bit" and recipe.adapter.dora:
         yield "adapter.dora", "does not go together with backbone.quantization: 8bit: take 4bit or none, or false here"
-    if quantization != "none" and recipe.backbone.name == "embedded":
-        yield "backbone.quantization", "the embedded backbone has float32 weights only: set it to none"
+    if quantization != "none" and packaged(recipe.backbone.name):
+        yield "backbone.quantization", "embedded backbones have float32 weights only: set it to none"
+    if READINGS.get(recipe.backbone.name) == "whole" and recipe.training.batching == "tree":
+        name = recipe.backbone.name
+        yield "training.batching", f"{name} reads prompts in both directions, which share nothing: set it to auto"
     if ALL_LINEAR in targets and len(targets) > 1:
         yield "adapter.targets", f"{ALL_LINEAR} stands for all layers: give it alone, or name layers without it"
 
@@ -300,8 +306,8 @@ def _broken_engine(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if engine != "transformers" and recipe.adapter.method != "none":
         remedy = "merge a trained model and name its folder as backbone.name" if engine == "vllm" else "zero-shot"
         yield "recognition.engine", f"{engine} trains nothing: set adapter.method to none ({remedy})"
-    if engine == "vllm" and recipe.backbone.name == "embedded":
-        yield "recognition.engine", "vllm does not know the embedded backbone: name another backbone.name"
+    if engine == "vllm" and packaged(recipe.backbone.name):
+        yield "recognition.engine", "vllm does not know the embedded backbones: name another backbone.name"
     if engine == "vllm" and recipe.backbone.quantization != "none":
         yield "backbone.quantization", "the vllm engine reads weights as they are: set it to none"
     if recipe.recognition.calibration != "none" and recipe.recognition.mode == "generate":

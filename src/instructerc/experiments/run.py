@@ -38,7 +38,7 @@ from instructerc.baselines.registry import baseline
 from instructerc.errors import UsageError
 from instructerc.experiments.arguments import artefact_of
 from instructerc.experiments.asking import Asked, open_recognizer, require_server, what_was_asked
-from instructerc.experiments.calibrating import calibrate
+from instructerc.experiments.calibrating import DECISIONS, calibrate
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.events import EventFile, EventWatcher
 from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
@@ -54,6 +54,7 @@ from instructerc.recognition.recognizer import CHUNK, EmotionRecognizer, Recogni
 from instructerc.reporting.card import model_card
 from instructerc.reporting.report import Report
 from instructerc.reporting.writing import write_report
+from instructerc.training.checkpoints import saying_where_it_is_full
 from instructerc.training.ranks import Ranks
 from instructerc.training.stage import MODEL, StageResult, train_stage
 
@@ -126,6 +127,7 @@ def run_recipe(resolved: Resolved, *, resume: bool = False, watcher: RunWatcher 
         TrainingError: `resume` is set, and recipe or data are no longer those that the run began with.
         EndpointError: A server that is asked cannot be reached, or refuses; `resume` goes on where it stopped.
         DataError: A file is wrong, or there is nothing to learn from or to measure on.
+        NotWrittenError: The disk is full.
         PromptError: A prompt of any split is too long even without its history, or two labels are the same tokens.
         NonFiniteLossError: The loss became NaN or infinite.
     """
@@ -148,7 +150,7 @@ def _run(resolved: Resolved, file: EventFile, watcher: RunWatcher, *, resume: bo
     recipe, folder, ranks = resolved.recipe, resolved.recipe.output.folder, Ranks.here()
     assert folder is not None
     data = prepare_run(resolved, watcher=watcher)
-    with held(folder):
+    with held(folder), saying_where_it_is_full(folder):
         claim(folder, resolved, data, resume=resume)
         file.open(folder)
         stages, artefact, shortened = _train(recipe, data, folder, resume=resume, watcher=watcher, ranks=ranks)
@@ -229,7 +231,7 @@ def _train(
     backbone = _load(recipe, artefact)
     # A branch may move on, and a folder be given another name.
     artefact = replace(artefact, revision=backbone.revision or artefact.revision, style=backbone.style)
-    plan, results = plan_stages(recipe, folder), []
+    plan, results = plan_stages(recipe, folder, start=data.start.folder if data.start else None), []
     shortened = _check_prompts(backbone, recipe, data, plan[1:])
     for text in (style_notice(backbone), shortened.unknown):
         if text:
@@ -299,6 +301,7 @@ def _train_stage(
         resume=resume,
         watcher=watcher,
         ranks=ranks,
+        decision=DECISIONS.get(recipe.recognition.decision) if stage.validated == "recognition" else None,
     )
 
 
@@ -327,7 +330,7 @@ def _recognize(
             return rows, what_was_asked(asking)
     recognizer = _load_trained(recipe, folder)
     sureness = recipe.recognition.calibration == "temperature" and recognizer.temperature == 1.0
-    decision = recipe.recognition.decision == "weighted-f1" and not recognizer.offsets
+    decision = None if recognizer.offsets else DECISIONS.get(recipe.recognition.decision)
     if sureness or decision:
         watcher.phase("calibrating")
         calibrate(recognizer, data, folder, sureness=sureness, decision=decision)

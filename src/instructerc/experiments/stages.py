@@ -81,16 +81,21 @@ class Stage:
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
 
-def plan_stages(recipe: Recipe, folder: Path) -> list[Stage]:
-    """The stages of a recipe in a run folder, in their order; none where nothing is trained."""
+def plan_stages(recipe: Recipe, folder: Path, *, start: Path | None = None) -> list[Stage]:
+    """The stages of a recipe in a run folder, in their order; none where nothing is trained.
+
+    Args:
+        recipe: The recipe.
+        folder: The run folder.
+        start: Folder of the model that the first one begins with; None begins with the backbone as it came.
+    """
     if recipe.adapter.method == "none":
         return []
-    return list(_planned(recipe, folder))
+    return list(_planned(recipe, folder, start))
 
 
-def _planned(recipe: Recipe, folder: Path) -> Iterator[Stage]:
+def _planned(recipe: Recipe, folder: Path, start: Path | None) -> Iterator[Stage]:
     stages = recipe.stages or (None,)
-    start = None
     for number, stage in enumerate(stages, start=1):
         last = number == len(stages)
         name = stage.name if stage else ""

@@ -21,6 +21,7 @@ from instructerc.experiments.stages import Stage
 from instructerc.experiments.watching import RunWatcher, Silent
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.reporting.report import Curves, Report, report_of_rows
+from instructerc.training.curves import FITTED, SELECTION, chosen_by
 from instructerc.training.stage import StageResult
 
 if TYPE_CHECKING:
@@ -112,8 +113,10 @@ def _chosen(recipe: Recipe, result: StageResult | None) -> str:
         return "few-shot, not trained" if recipe.demonstrations.pairing else "zero-shot, not trained"
     if not result.best:
         return f"epoch {result.best_epoch}, the last"
-    chosen = f"chosen by {recipe.checkpoints.select} W-F1 {100 * result.best['weighted_f1']:.2f}"
-    return f"epoch {result.best_epoch}, {chosen}"
+    figure = chosen_by(result.best)
+    fitted = f"{figure.removeprefix(FITTED).replace('_', ' ')} with fitted decisions"
+    title = "W-F1" if figure == SELECTION else fitted
+    return f"epoch {result.best_epoch}, chosen by {recipe.checkpoints.select} {title} {100 * result.best[figure]:.2f}"
 
 
 def _curves(stage: Stage, result: StageResult, split: Split) -> Curves:
@@ -192,6 +195,7 @@ def _notices(
             f"There was no {recipe.checkpoints.select} split: the last epoch was kept.",
         ),
         (data.leaks is not None, data.leaks.summary if data.leaks is not None else ""),
+        (data.start is not None, data.start.notice if data.start is not None else ""),
         (
             recipe.evaluation.baselines and data.corpus and not data.labelled("train"),
             "There are no baselines: no training turn carries a label.",
@@ -236,7 +240,7 @@ def _provenance(recipe: Recipe, data: RunData, outcome: Outcome, folder: Path) -
 def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
     workloads = [(stage.name, result.workload) for stage, result in outcome.stages]
     window = ", ".join(f"{name} {value}" for name, value in data.spec.window.to_json().items())
-    engine = recipe.recognition.engine
+    engine, decision = recipe.recognition.engine, recipe.recognition.decision
     method = {
         "backbone": _model(recipe, outcome),
         "backbone revision": outcome.revision,
@@ -244,6 +248,7 @@ def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
         "window": READY_MADE if data.corpus is None else window,
         **({"prompt style": "chat template"} if outcome.style == "chat" else {}),
         "adapter": recipe.adapter.method,
+        **({"begins with": f"model {data.start.hash}"} if data.start is not None else {}),
         "dtype": recipe.backbone.dtype,
         "precision": recipe.training.precision,
         "batching": recipe.training.batching,
@@ -255,8 +260,9 @@ def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
         "epochs": outcome.stages[-1][0].settings.epochs if outcome.stages else 0,
         "class weights": recipe.training.class_weights,
         "focal gamma": recipe.training.focal_gamma,
+        **({"averaging": recipe.training.averaging} if recipe.training.averaging is not None else {}),
         "recognition": recipe.recognition.mode + (f", {engine}" if engine == "vllm" else ""),
-        **({"decision": "weighted F1 on validation"} if recipe.recognition.decision == "weighted-f1" else {}),
+        **({"decision": f"{decision} on validation"} if decision != "likeliest" else {}),
         "prompt hash": data.spec.hash,
         "seed": recipe.seed,
     }
@@ -268,11 +274,13 @@ def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
 
 def _sampling(recipe: Recipe, data: RunData) -> Mapping[str, Any]:
     """What was taken of the corpora, where it is not all of one."""
+    values = recipe.data
     if data.mixture is not None:
         return data.mixture.settings
-    if recipe.data.fraction == 1:
-        return {}
-    return {"fraction": recipe.data.fraction, "unit": recipe.data.unit, "seed": recipe.seed}
+    taken: dict[str, Any] = {} if values.fraction == 1 else {"fraction": values.fraction, "unit": values.unit}
+    if values.neutral_fraction < 1:
+        taken["neutral fraction"] = values.neutral_fraction
+    return {**taken, "seed": recipe.seed} if taken else {}
 
 
 def _stage_text(stage: Stage) -> str:

@@ -288,9 +288,19 @@ def read_artefact(folder: Path) -> tuple[Artefact, Path]:
 
 
 def load_artefact(
-    folder: Path, *, device: str | None = None, attention: Attention = "auto"
+    folder: Path,
+    *,
+    device: str | None = None,
+    attention: Attention = "auto",
+    precision: Precision | None = None,
 ) -> tuple[Artefact, Backbone, str]:
     """The artefact in a folder, its backbone with the trained tensors in place, and the model's hash.
+
+    Args:
+        folder: Where it lies, or the run folder around it.
+        device: Where to compute; by default the first accelerator, else the CPU.
+        attention: How attention is computed.
+        precision: What is computed in; by default what the training computed in.
 
     Raises:
         ArtefactError: There is none, or it is damaged.
@@ -303,7 +313,7 @@ def load_artefact(
         str(place) if artefact.backbone == HERE else artefact.backbone,
         revision=artefact.revision,
         dtype=artefact.training_dtype,
-        precision=artefact.precision,
+        precision=precision or artefact.precision,
         device=device,
         attention=attention,
         quantization=artefact.quantization,

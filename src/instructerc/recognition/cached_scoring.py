@@ -8,17 +8,19 @@ turn 8   [CLS] emotions â€¦ . a : done ! b : great .  a : thanks . a feels :  â”
 ```
 
 Kept are the keys and values of the longest common prefix of the two prompts' token ids, so it is exact for any wording
-and tokenizer. What is new, and all labels under it, is a small tree that one forward pass reads on top.
+and tokenizer. What is new, and all labels under it, is a small tree that one forward pass reads on top. Of a backbone
+that reads turns in both directions whole turns are kept, and what is asked about is read.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.rows import row_inputs, row_logits, to_device
+from instructerc.backbones.rows import row_inputs, row_logits, spans_of, to_device
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.recognition.scoring import Progress, answer_scores
 from instructerc.trees.tree import TokenTree
@@ -28,7 +30,7 @@ from instructerc.trees.tree import TokenTree
 class _Held:
     """A prompt that was read, and its keys and values: a `DynamicCache` of as many tokens, labels not among them."""
 
-    prompt: tuple[int, ...]
+    example: EncodedExample
     cache: Any
 
 
@@ -44,14 +46,19 @@ class CachedScoring:
     @property
     def held_tokens(self) -> int:
         """Tokens whose keys and values are in memory."""
-        return len(self._held.prompt) if self._held else 0
+        return len(self._held.example.prompt) if self._held else 0
 
-    def kept_tokens(self, prompt: Sequence[int]) -> int:
+    def kept_tokens(self, example: EncodedExample) -> int:
         """How many tokens of a prompt would not have to be read; at least one is, since an answer follows from it."""
-        known = self._held.prompt if self._held else ()
-        pairs = enumerate(zip(known, prompt[:-1], strict=False))
+        if self._held is None:
+            return 0
+        held, unread = self._held.example, max(example.focus, 1)
+        pairs = enumerate(zip(held.prompt, example.prompt[:-unread], strict=False))
         differing = (place for place, (first, second) in pairs if first != second)
-        return next(differing, min(len(known), len(prompt) - 1))
+        kept = next(differing, min(len(held.prompt), len(example.prompt) - unread))
+        if not example.spans:
+            return kept
+        return max((place for place in _common_starts(held.spans, example.spans) if place <= kept), default=0)
 
     def release(self) -> None:
         """Lets go of the keys and values; the next prompt is read from its start."""
@@ -69,15 +76,16 @@ class CachedScoring:
         return scores
 
     def _score(self, backbone: Backbone, example: EncodedExample) -> list[float]:
-        kept = self.kept_tokens(example.prompt)
+        kept = self.kept_tokens(example)
         # Taken out until all is done: whatever breaks a pass off leaves layers of different lengths.
         held, self._held = self._held, None
         cache = _first_tokens(held, kept)
         # All labels hang under the whole prompt, so its tokens stand in front of theirs, the cached ones first.
-        tree = TokenTree.from_sequences([(*example.prompt, *answer[:-1]) for answer in example.answers])
+        spans = spans_of(backbone, [(example, len(answer) - 1) for answer in example.answers])
+        tree = TokenTree.from_sequences([(*example.prompt, *answer[:-1]) for answer in example.answers], spans)
         scores = _read(backbone, tree, cache, kept, example)
         _crop(cache, len(tree) - len(example.prompt))
-        self._held = _Held(example.prompt, cache)
+        self._held = _Held(example, cache)
         return scores
 
 
@@ -91,8 +99,14 @@ def _first_tokens(held: _Held | None, kept: int) -> Any:
 
     if held is None or not kept:
         return DynamicCache()
-    _crop(held.cache, len(held.prompt) - kept)
+    _crop(held.cache, len(held.example.prompt) - kept)
     return held.cache
+
+
+def _common_starts(first: Sequence[int], second: Sequence[int]) -> list[int]:
+    """Tokens in front of each span, and behind the last, as far as two prompts have spans of the same sizes."""
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
+    return [0, *itertools.accumulate(size for size, _ in same)]
 
 
 def _crop(cache: Any, count: int) -> None:
@@ -105,7 +119,7 @@ def _read(backbone: Backbone, tree: TokenTree, cache: Any, kept: int, example: E
     import torch
 
     last = len(example.prompt) - 1
-    inputs = to_device(row_inputs(backbone, tree, past=kept), backbone.device)
+    inputs = to_device(row_inputs(backbone, tree, [example] * len(tree.paths), past=kept), backbone.device)
     inputs |= {"use_cache": True, backbone.cache_argument: cache}
     with torch.inference_mode(), backbone.computing():
         logits = row_logits(backbone, backbone.model, inputs, range(last - kept, len(tree) - kept))

@@ -7,8 +7,9 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.padding import prompt_inputs
 from instructerc.backbones.tokens import EncodedExample
-from instructerc.recognition.scoring import Progress, pad_left
+from instructerc.recognition.scoring import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class GreedyGeneration:
         for start in range(0, len(order), self.batch_size):
             positions = order[start : start + self.batch_size]
             batch = [examples[position] for position in positions]
-            ids, mask = pad_left([example.prompt for example in batch], tokenizer.pad_token_id, backbone.device)
+            inputs = prompt_inputs(backbone, batch)
             longest = max(len(answer) for example in batch for answer in example.answers)
             # What ends the answers of a chat model is its template's own token; the end token stops it all the same.
             ends = {answer[-1] for example in batch for answer in example.answers} - {tokenizer.eos_token_id}
@@ -51,8 +52,8 @@ class GreedyGeneration:
                 pad_token_id=tokenizer.pad_token_id,
             )
             with torch.inference_mode(), backbone.computing():
-                output = backbone.model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)
-            written = [_until(row, ends) for row in output[:, ids.shape[1] :].tolist()]
+                output = backbone.model.generate(**inputs, generation_config=settings)
+            written = [_until(row, ends) for row in output[:, inputs["input_ids"].shape[1] :].tolist()]
             texts = tokenizer.batch_decode(written, skip_special_tokens=True)
             for position, text in zip(positions, texts, strict=True):
                 answers[position] = text.strip()

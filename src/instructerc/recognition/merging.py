@@ -24,7 +24,7 @@ from instructerc.assets import offline
 from instructerc.backbones.adapters import attach, load_trained
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.loading import Dtype, best_device, computes_bfloat16, load_backbone, load_config
-from instructerc.backbones.presets import PRESETS
+from instructerc.backbones.presets import PRESETS, packaged
 from instructerc.backbones.quantization import unpack
 from instructerc.errors import ArtefactError, BackboneError, UsageError
 from instructerc.recognition.artefact import (
@@ -89,14 +89,13 @@ def check_mergeable(artefact: Artefact, place: Path) -> None:
     """Refuses models that have nothing to merge, or nowhere to go.
 
     Raises:
-        UsageError: Nothing was trained, it is merged already, or its backbone is the embedded one.
+        UsageError: Nothing was trained, it is merged already, or its backbone is an embedded one.
     """
     if artefact.merged is not None:
         raise UsageError(f"{place}: is merged already: use it as it is")
     if artefact.adapter is None:
         raise UsageError(f"{place}: nothing was trained, so there is nothing to merge: use the backbone as it is")
-    preset = PRESETS.get(artefact.backbone)
-    if preset is not None and preset.source == "package":
+    if packaged(artefact.backbone):
         raise UsageError(
             f"{place}: the {artefact.backbone} backbone has a head that no checkpoint of transformers can hold, so "
             "that others would load it wrongly: pass on its folder as it is, whose weights come with a package"

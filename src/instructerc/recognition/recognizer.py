@@ -10,7 +10,8 @@ from typing import Literal, Protocol, get_args
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.batching import Batching, logger, use_trees
 from instructerc.backbones.exhaustion import naming_remedies
-from instructerc.backbones.loading import Attention
+from instructerc.backbones.loading import Attention, Precision
+from instructerc.backbones.settling import settle
 from instructerc.backbones.tokens import EncodedExample, PromptEncoder
 from instructerc.backbones.unknown import unknown_notice
 from instructerc.conversation import Conversation
@@ -153,6 +154,7 @@ class EmotionRecognizer:
         batching: Batching = "auto",
         device: str | None = None,
         attention: Attention = "auto",
+        precision: Precision | None = None,
         allow_oracle: bool = False,
         engine: Engine = "transformers",
         revision: str | None = None,
@@ -168,9 +170,10 @@ class EmotionRecognizer:
             batching: Whether tokens that prompts share are computed once.
             device: Where to compute; by default the first accelerator, else the CPU.
             attention: How attention is computed; a model is not tied to what it was trained with.
+            precision: What is computed in (`load_backbone`); by default as in training.
             allow_oracle: Whether demonstrations may be chosen by the right answers, as an upper bound is measured.
             engine: What runs the model. `vllm` needs an untrained or a merged one, batches by its own rules, and takes
-                neither `batch_size` nor `batching`, `device` nor `attention`.
+                neither `batch_size` nor `batching`, `device`, `attention` nor `precision`.
             revision: Commit, tag or branch of a model on a hub.
             labels: Other labels than the model's, in the order in which prompts state them; or what each means, by
                 label. A model that was not trained on them answers as it can, and a warning says so.
@@ -190,7 +193,8 @@ class EmotionRecognizer:
         if engine == "vllm":
             artefact, backbone, name, serving = _load_into_vllm(place)
         else:
-            artefact, backbone, name = load_artefact(place, device=device, attention=attention)
+            artefact, backbone, name = load_artefact(place, device=device, attention=attention, precision=precision)
+            settle(backbone)
         recognizer = cls(
             backbone=backbone,
             prompt=artefact.prompt,

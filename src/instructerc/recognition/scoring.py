@@ -6,25 +6,31 @@ prompt ─┬─ joy [SEP]      log p(joy | prompt)  + log p([SEP] | prompt joy)
         └─ …              a softmax over these sums gives the probabilities
 ```
 
-The prompt is read once; each label is then read from its cached keys and values, which are cropped again.
+The prompt is read once; each label is then read from its cached keys and values, which are cropped again. Of a model
+that reads prompts or their turns in both directions all labels are read at once, as a tree.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.padding import positions_of, prompt_inputs
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.errors import BackboneError
+from instructerc.trees.tree import TokenTree, visible
 
 if TYPE_CHECKING:
     import torch
 
 Progress = Callable[[int], None]
 """Told how many more examples are done."""
+
+ROWS_AT_ONCE = 4
+"""Rows of logits that a CPU adds up at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +87,55 @@ def _score_batch(backbone: Backbone, batch: Sequence[EncodedExample]) -> list[li
 
     answers = batch[0].answers
     with torch.inference_mode(), backbone.computing():
-        ids, mask = pad_left([example.prompt for example in batch], backbone.tokenizer.pad_token_id, backbone.device)
-        first, cache = _read_prompts(backbone, ids, mask)  # [B, V]
-        columns = [
-            first[:, answer[0]] + _continue(backbone, answer, mask, cache) if len(answer) > 1 else first[:, answer[0]]
-            for answer in answers
-        ]
+        inputs = prompt_inputs(backbone, batch)
+        mask = inputs["attention_mask"]
+        first, cache = _read_prompts(backbone, inputs)  # [B, V]
+        if backbone.both_ways:
+            columns = _continue_all(backbone, answers, first, mask, cache)
+        else:
+            columns = _continue_each(backbone, answers, first, mask, cache)
         rows: list[list[float]] = torch.stack(columns, dim=1).double().tolist()  # [B, A]
     return rows
+
+
+def _continue_each(
+    backbone: Backbone, answers: Sequence[Sequence[int]], first: torch.Tensor, mask: torch.Tensor, cache: Any
+) -> list[torch.Tensor]:
+    """Log-likelihoods [B] of each answer, one read after the other: takes any model with a cache."""
+    return [
+        first[:, answer[0]] + _continue(backbone, answer, mask, cache) if len(answer) > 1 else first[:, answer[0]]
+        for answer in answers
+    ]
+
+
+def _continue_all(
+    backbone: Backbone, answers: Sequence[Sequence[int]], first: torch.Tensor, mask: torch.Tensor, cache: Any
+) -> list[torch.Tensor]:
+    """Log-likelihoods [B] of each answer, all read at once as a tree on top of the prompts."""
+    import torch
+
+    tree = TokenTree.from_sequences([answer[:-1] for answer in answers])
+    columns = [first[:, answer[0]] for answer in answers]
+    if len(tree):
+        sight = torch.from_numpy(visible(tree.ends)).to(mask.device)
+        prompts = mask.bool()[:, None, None, :].expand(-1, 1, len(tree), -1)
+        seen = torch.cat([prompts, sight.expand(len(mask), 1, -1, -1)], dim=-1)  # [B, 1, N, T + N]
+        nodes = torch.from_numpy(tree.tokens).to(mask.device).expand(len(mask), -1)
+        depths = torch.from_numpy(tree.depths).to(mask.device)
+        read = backbone.model(
+            input_ids=nodes,
+            attention_mask=seen,
+            position_ids=mask.sum(dim=1, keepdim=True) + depths,
+            use_cache=True,
+            **{backbone.cache_argument: cache},
+        )
+        logits = read.logits  # [B, N, V]: what follows each node; the logarithms of all of it are never kept
+        total = log_totals(logits)  # [B, N]
+        for number, (path, answer) in enumerate(zip(tree.paths, answers, strict=True)):
+            places = torch.from_numpy(path).to(mask.device)
+            tokens = torch.tensor(answer[1:], dtype=torch.long, device=mask.device)
+            columns[number] = columns[number] + (logits[:, places, tokens].float() - total[:, places]).sum(dim=1)
+    return columns
 
 
 def answer_scores(
@@ -105,35 +152,33 @@ def answer_scores(
     """
     import torch
 
-    total = logits.logsumexp(dim=-1)  # [P]
+    total = log_totals(logits)  # [P]
     at = torch.tensor([place for rows in places for place in rows], device=logits.device)
     token = torch.tensor([token for answer in answers for token in answer], device=logits.device)
-    values = (logits[at, token] - total[at]).double().cpu()
+    values = (logits[at, token].float() - total[at]).double().cpu()
     return [float(part.sum()) for part in values.split([len(answer) for answer in answers])]
 
 
-def pad_left(sequences: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids [B, T] and their mask [B, T], padded on the left: every prompt ends in the last column."""
+def log_totals(logits: torch.Tensor) -> torch.Tensor:
+    """What logits are less by as log-probabilities: the log-sum-exp over the last dimension, in float32.
+
+    A CPU takes a few rows at once, which stay in its cache: a quarter of the time for a vocabulary of 30,000 words.
+
+    Args:
+        logits: [..., V], of any precision.
+    """
     import torch
 
-    longest = max(map(len, sequences))
-    ids = torch.full((len(sequences), longest), pad, dtype=torch.long)
-    mask = torch.zeros((len(sequences), longest), dtype=torch.long)
-    for row, sequence in enumerate(sequences):
-        ids[row, longest - len(sequence) :] = torch.tensor(sequence, dtype=torch.long)
-        mask[row, longest - len(sequence) :] = 1
-    return ids.to(device), mask.to(device)
+    rows = logits.flatten(0, -2)
+    at_once = ROWS_AT_ONCE if logits.device.type == "cpu" else max(len(rows), 1)
+    totals = torch.cat([part.float().logsumexp(dim=-1) for part in rows.split(at_once)])
+    return totals.view(logits.shape[:-1])
 
 
-def positions_of(mask: torch.Tensor) -> torch.Tensor:
-    """Position of each token inside its own sequence; padding sits at 0, where nothing looks."""
-    return (mask.cumsum(dim=-1) - 1).clamp(min=0)
-
-
-def _read_prompts(backbone: Backbone, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, Any]:
-    arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": True}
+def _read_prompts(backbone: Backbone, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, Any]:
+    arguments: dict[str, Any] = {**inputs, "use_cache": True}
     if backbone.accepts("position_ids"):
-        arguments["position_ids"] = positions_of(mask)
+        arguments["position_ids"] = positions_of(inputs["attention_mask"])
     if backbone.accepts("logits_to_keep"):
         arguments["logits_to_keep"] = 1
     output = backbone.model(**arguments)

@@ -185,7 +185,7 @@ class RecognitionSession:
         before, turn = self._state.statistics, example.turn
         window = self._recognizer.prompt.window.turns(turn, len(conversation))
         shown_from = window.start + encoded.dropped_turns
-        kept = self._scoring.kept_tokens(encoded.prompt) if self._scoring else 0
+        kept = self._scoring.kept_tokens(encoded) if self._scoring else 0
         had_history = self._scoring is not None and self._state.shown_from is not None
         shows_history = bool(example.droppable) and shown_from < turn
         moved = shown_from != self._state.shown_from or not self.held_tokens

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.rows import row_budget, row_inputs, row_logits, to_device
+from instructerc.backbones.rows import row_budget, row_inputs, row_logits, spans_of, to_device
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.recognition.scoring import Progress, answer_scores
 from instructerc.trees.packing import Row, pack
@@ -46,12 +46,13 @@ class TreeScoring:
         scores: list[list[float]] = [[0.0] * len(example.answers) for example in examples]
         waiting = [len(example.answers) for example in examples]
         budget = self.budget or row_budget(backbone, sequences)
-        rows = deque(pack(list(groups.values()), sequences, budget=budget))
-        del sequences  # they and the paths of rows are as large as all prompts, each counted once an answer
+        spans = spans_of(backbone, [(examples[one], len(examples[one].answers[number]) - 1) for one, number in owners])
+        rows = deque(pack(list(groups.values()), sequences, budget=budget, spans=spans))
+        del sequences, spans  # they and the paths of rows are as large as all prompts, each counted once an answer
         while rows:
             row = rows.popleft()
-            answers = [examples[owners[sequence][0]].answers[owners[sequence][1]] for sequence in row.sequences]
-            for sequence, value in zip(row.sequences, _score_row(backbone, row, answers), strict=True):
+            asked = [(examples[owners[sequence][0]], owners[sequence][1]) for sequence in row.sequences]
+            for sequence, value in zip(row.sequences, _score_row(backbone, row, asked), strict=True):
                 position, number = owners[sequence]
                 scores[position][number] = value
                 waiting[position] -= 1
@@ -60,14 +61,15 @@ class TreeScoring:
         return scores
 
 
-def _score_row(backbone: Backbone, row: Row, answers: Sequence[Sequence[int]]) -> list[float]:
+def _score_row(backbone: Backbone, row: Row, asked: Sequence[tuple[EncodedExample, int]]) -> list[float]:
     """Log-likelihood of each answer: at the last tokens of its path, the probability of what comes next."""
     import torch
 
+    answers = [example.answers[number] for example, number in asked]
     parents = [path[-len(answer) :].tolist() for path, answer in zip(row.paths, answers, strict=True)]
     needed = sorted({node for nodes in parents for node in nodes})
     place = {node: number for number, node in enumerate(needed)}
-    inputs = to_device(row_inputs(backbone, row), backbone.device)
+    inputs = to_device(row_inputs(backbone, row, [example for example, _ in asked]), backbone.device)
     with torch.inference_mode(), backbone.computing():
         logits = row_logits(backbone, backbone.model, inputs, needed)  # [P, V]
     return answer_scores(logits, [[place[node] for node in nodes] for nodes in parents], answers)

@@ -23,7 +23,7 @@ from instructerc.assets import offline
 from instructerc.backbones.backbone import Backbone, Quantization
 from instructerc.backbones.chat import StyleSetting
 from instructerc.backbones.loading import Dtype, best_device, computes_bfloat16, load_skeleton
-from instructerc.backbones.presets import PRESETS
+from instructerc.backbones.presets import packaged
 from instructerc.backbones.tokens import EncodedExample, longest_sequence
 from instructerc.errors import BackboneError, UsageError
 from instructerc.recognition.scoring import Progress
@@ -158,8 +158,7 @@ def load_vllm(
         BackboneError: The model cannot be loaded.
     """
     vllm = require_vllm()
-    preset = PRESETS.get(name)
-    if preset is not None and preset.source == "package":
+    if packaged(name):
         raise UsageError(f"vLLM does not know the backbone {name!r}: use engine transformers, or name another one")
     if quantization != "none":
         raise UsageError(f"vLLM reads weights as they are, not in {quantization}: use engine transformers")

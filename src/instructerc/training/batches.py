@@ -86,11 +86,13 @@ class PaddedBatching:
         micro_batch: Sequences a micro-batch.
         pad: Id of the padding token.
         loss_weighting: What the tokens of an answer count.
+        both_ways: Whether the model reads prompts in both directions, which answers must not become a part of.
     """
 
     micro_batch: int
     pad: int
     loss_weighting: LossWeighting = "answer"
+    both_ways: bool = False
     trees: ClassVar[bool] = False
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
@@ -124,21 +126,16 @@ class PaddedBatching:
         """
         import torch
 
-        from instructerc.recognition.scoring import pad_left, positions_of
+        from instructerc.backbones.padding import answer_inputs
 
         answers = [target_answer(example) for example in examples]
-        ids, mask = pad_left(
-            [(*example.prompt, *answer[:-1]) for example, answer in zip(examples, answers, strict=True)],
-            self.pad,
-            torch.device("cpu"),
-        )
+        inputs = answer_inputs(examples, [answer[:-1] for answer in answers], self.pad, both_ways=self.both_ways)
         longest = max(map(len, answers))
         targets = torch.zeros((len(examples), longest), dtype=torch.long)
         weights = torch.zeros((len(examples), longest), dtype=torch.float32)
         for row, (example, answer) in enumerate(zip(examples, answers, strict=True)):
             targets[row, longest - len(answer) :] = torch.tensor(answer, dtype=torch.long)
             weights[row, longest - len(answer) :] = token_weight(example, answer, self.loss_weighting)
-        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions_of(mask)}
         return MicroBatch(inputs, targets, weights)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from instructerc.errors import NotWrittenError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""A full disk, a quota that is used up, a file as large as files may be."""
 
 _FAILED_WRITES = ("PytorchStreamWriter failed", "unexpected pos", "file write failed")
 """What torch says where the disk is full, as a RuntimeError without a number."""
@@ -65,11 +69,30 @@ def saying_what_is_full(place: Path) -> Iterator[None]:
         ours = isinstance(error, OSError | SafetensorError) or any(text in str(error) for text in _FAILED_WRITES)
         if not ours:
             raise
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        raise NotWrittenError(
-            f"{place}: could not be written ({reason}): make room there and go on with --resume; what was written "
-            "before is whole"
-        ) from error
+        raise _not_written(place, error) from error
+
+
+@contextlib.contextmanager
+def saying_where_it_is_full(folder: Path) -> Iterator[None]:
+    """The same for a whole block, which may fail in other ways too: only a disk or quota without room is meant.
+
+    Raises:
+        NotWrittenError: There was no room in the folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise _not_written(folder, error) from error
+
+
+def _not_written(place: Path, error: BaseException) -> NotWrittenError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+    return NotWrittenError(
+        f"{place}: could not be written ({reason}): make room there and go on with --resume; what was written before "
+        "is whole"
+    )
 
 
 def remove_after(folder: Path, step: int) -> None:

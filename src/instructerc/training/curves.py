@@ -15,10 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from instructerc.assets import write_atomically
+from instructerc.evaluation import METRICS, Metric
 from instructerc.training.checkpoints import saying_what_is_full
 
 SELECTION = "weighted_f1"
-"""Validation figure by which an epoch is chosen."""
+"""Validation figure by which an epoch is chosen, where no decisions are fitted."""
+
+
+FITTED = "fitted_"
+"""What the name of a figure begins with that fitted decisions reach."""
+
+
+def chosen_by(figures: Mapping[str, float]) -> str:
+    """The figure of a validation that epochs are compared by: that of fitted decisions, where it has one.
+
+    Example:
+        >>> chosen_by({"weighted_f1": 0.5, "fitted_macro_f1": 0.4}), chosen_by({"weighted_f1": 0.5})
+        ('fitted_macro_f1', 'weighted_f1')
+    """
+    return next((name for name in figures if name.startswith(FITTED)), SELECTION)
 
 
 @dataclass(slots=True)
@@ -72,7 +87,15 @@ class Curves:
     @property
     def best(self) -> dict[str, Any] | None:
         """The validation with the highest figure, the earliest on ties."""
-        return max(self.evaluations, key=lambda row: row["validation"][SELECTION], default=None)
+        evaluations = self.evaluations
+        return max(evaluations, key=lambda row: row["validation"][chosen_by(row["validation"])], default=None)
+
+    def decision(self, wanted: Metric | None) -> Metric | None:
+        """What epochs are compared by: what they were compared by before, so that one figure compares all of them."""
+        if not self.evaluations:
+            return wanted
+        first = self.evaluations[0]["validation"]
+        return next((metric for metric in METRICS if FITTED + metric in first), None)
 
     @property
     def since_best(self) -> int:

@@ -46,7 +46,7 @@ def _row_logits(backbone: Backbone, model: Any, batch: MicroBatch) -> torch.Tens
     import torch
 
     nodes, place = torch.unique(batch.positions, return_inverse=True)
-    return row_logits(backbone, model, batch.inputs, nodes)[place]
+    return row_logits(backbone, model, batch.inputs, nodes).float()[place]
 
 
 def _last(backbone: Backbone, model: Any, batch: MicroBatch) -> torch.Tensor:

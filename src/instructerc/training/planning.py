@@ -58,6 +58,7 @@ def _batching(backbone: Backbone, settings: TrainingSettings, *, trees: bool) ->
         micro_batch=settings.micro_batch or min(settings.batch_size, 8),
         pad=backbone.tokenizer.pad_token_id,
         loss_weighting=settings.loss_weighting,
+        both_ways=backbone.both_ways,
     )
 
 

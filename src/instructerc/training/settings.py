@@ -39,6 +39,8 @@ class TrainingSettings:
         early_stopping: Epochs without a better validation score after which training ends; None never ends it.
         gradient_checkpointing: Computes activations twice, to save memory.
         loss_weighting: What the tokens of an answer count.
+        averaging: What a moving average of the weights keeps of itself a step; it is then measured and kept instead of
+            the weights. None takes the weights as they are.
         focal_gamma: Power of the focal loss; 0 is the plain loss.
         save_every: Optimiser steps between checkpoints, besides the one at the end of each epoch.
         tracking: Where curves go besides `curves.jsonl`.
@@ -63,6 +65,7 @@ class TrainingSettings:
     early_stopping: int | None = None
     gradient_checkpointing: bool = False
     loss_weighting: LossWeighting = "answer"
+    averaging: float | None = None
     focal_gamma: float = 0.0
     save_every: int | None = None
     tracking: tuple[str, ...] = ("tensorboard",)
@@ -81,6 +84,8 @@ class TrainingSettings:
             raise UsageError(
                 f"training: grouping is {self.grouping!r}: choose one of {', '.join(get_args(GroupingName))}"
             )
+        if self.averaging is not None and not 0 < self.averaging < 1:
+            raise UsageError(f"training: averaging is {self.averaging}: give a number between 0 and 1, or leave it out")
         if not 0 <= self.focal_gamma < float("inf"):
             raise UsageError(f"training: focal_gamma is {self.focal_gamma}: give a number from 0")
         for name in ("epochs", "batch_size", "part_size", "micro_batch", "row_tokens"):

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from instructerc.backbones.adapters import AdapterSpec, attach, load_trained
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.batching import use_trees
-from instructerc.backbones.tokens import EncodedExample
+from instructerc.backbones.wide_attention import widened
 from instructerc.demonstrations.demonstrator import Demonstrator
 from instructerc.errors import TrainingError, UnknownLabelError
-from instructerc.evaluation import evaluate
+from instructerc.evaluation import Metric
 from instructerc.prompts.example import Example
 from instructerc.recognition.artefact import Artefact, save_artefact
-from instructerc.recognition.predictions import TurnPrediction
 from instructerc.recognition.recognizer import EmotionRecognizer
-from instructerc.training.batches import StepDataset, share_of
+from instructerc.training.batches import StepDataset
 from instructerc.training.checkpoints import last_checkpoint, remove_after, saying_what_is_full, step_of
 from instructerc.training.curves import Curves
 from instructerc.training.planning import plan_training
 from instructerc.training.ranks import ALONE, Ranks
 from instructerc.training.settings import Keep, TrainingSettings
 from instructerc.training.trainer import build_trainer
+from instructerc.training.validating import Validation
 from instructerc.training.workload import Workload
 
 MODEL = "model"
@@ -117,6 +118,7 @@ def train_stage(
     resume: bool = False,
     watcher: Watcher | None = None,
     ranks: Ranks = ALONE,
+    decision: Metric | None = None,
 ) -> StageResult:
     """Trains, validates after each epoch, and keeps the best epoch's model in `folder/model`.
 
@@ -137,6 +139,8 @@ def train_stage(
         resume: Go on from the last whole checkpoint, where there is one.
         watcher: Is told how it goes on.
         ranks: This process among those that train together.
+        decision: The figure that decisions will be fitted for: the epoch is chosen by what they reach with it, on the
+            validation turns that they are fitted to. None chooses by weighted F1.
 
     Raises:
         TrainingError: There is nothing to train on, or nothing to train.
@@ -161,7 +165,7 @@ def train_stage(
     )
     # All of it before the folder is touched: a prompt that is too long destroys nothing.
     encoded = recognizer.encode(train)
-    validate = _Validation(recognizer, validation, recognizer.encode(validation), neutral, ranks)
+    validate = Validation(recognizer, validation, recognizer.encode(validation), neutral, ranks)
     plan = plan_training(backbone, settings, encoded, ranks=ranks)
     dataset, watcher = plan.dataset, watcher or Silent()
     for line in plan.workload.lines():
@@ -172,6 +176,7 @@ def train_stage(
     checkpoint = _start(folder, resume=resume, ranks=ranks)
     step = step_of(checkpoint) if checkpoint else 0
     curves = Curves.resume(folder / "curves.jsonl", step=step, writes=ranks.first)
+    validate = replace(validate, decision=curves.decision(decision))
     keeper = _Keeper(artefact, backbone, demonstrator, folder, settings.keep, curves, watcher, ranks)
     _run(backbone, dataset, settings, keeper, validate=validate if validation else None, checkpoint=checkpoint)
     ranks.wait()  # nobody reads the model before it is written
@@ -207,7 +212,7 @@ def _run(
     settings: TrainingSettings,
     keeper: _Keeper,
     *,
-    validate: _Validation | None,
+    validate: Validation | None,
     checkpoint: Path | None,
 ) -> None:
     trainer = build_trainer(
@@ -223,48 +228,11 @@ def _run(
     )
     done = step_of(checkpoint) if checkpoint else 0
     keeper.watcher.started(steps=len(dataset) * settings.epochs, done=done)
-    if not keeper.curves.stalled(settings.early_stopping):  # a stage that had stopped early has nothing left to do
+    if keeper.curves.stalled(settings.early_stopping):  # a stage that had stopped early has nothing left to do
+        return
+    padded = not use_trees(backbone, settings.batching)
+    with widened(backbone) if padded else nullcontext():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Validation:
-    """Measures the model as it is, by the recognition that users get."""
-
-    recognizer: EmotionRecognizer
-    examples: Sequence[Example]
-    encoded: Sequence[EncodedExample]
-    neutral: str | None
-    ranks: Ranks
-
-    def __call__(self, in_step: bool) -> Mapping[str, float]:
-        """Validation figures, the same on all processes.
-
-        Args:
-            in_step: All processes read everything, pass by pass, because each holds a part of every weight.
-        """
-        rows = self._rows() if in_step or self.ranks.alone else self._rows_of_all()
-        # Who may have spoken differs from conversation to conversation.
-        labels = tuple(dict.fromkeys(name for example in self.examples for name in example.candidates))
-        scores = evaluate(
-            golds=[row.gold or "" for row in rows],
-            predictions=[row.emotion for row in rows],
-            labels=labels,
-            neutral=self.neutral if self.neutral in labels else None,
-            out_of_label=[row.out_of_label for row in rows],
-        )
-        return {"weighted_f1": scores.weighted_f1, "macro_f1": scores.macro_f1, "accuracy": scores.accuracy}
-
-    def _rows(self) -> list[TurnPrediction]:
-        return self.recognizer.answer_encoded(self.examples, self.encoded)
-
-    def _rows_of_all(self) -> list[TurnPrediction]:
-        """Every process answers its share; all get all answers, in order."""
-        trees = use_trees(self.recognizer.backbone, self.recognizer.batching)
-        mine = share_of(self.encoded, self.ranks, trees=trees)
-        rows = self.recognizer.answer_encoded([self.examples[at] for at in mine], [self.encoded[at] for at in mine])
-        found = dict(pair for part in self.ranks.gather(list(zip(mine, rows, strict=True))) for pair in part)
-        return [found[position] for position in range(len(self.examples))]
 
 
 @dataclass(frozen=True, slots=True)

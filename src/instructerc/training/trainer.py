@@ -22,7 +22,8 @@ from instructerc.backbones.adapters import load_trained, save_trained
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.exhaustion import naming_remedies, release
 from instructerc.backbones.rows import to_device
-from instructerc.errors import MemoryExhaustedError, NonFiniteLossError, TrainingError
+from instructerc.errors import MemoryExhaustedError, NonFiniteLossError, TrainingError, UsageError
+from instructerc.training.averaging import AsTheyAre, Averaging, WeightAverage
 from instructerc.training.batches import MicroBatch, StepDataset
 from instructerc.training.checkpoints import PREFIX, finish_checkpoint, saying_what_is_full
 from instructerc.training.curves import Curves
@@ -75,7 +76,9 @@ def build_trainer(
     """
     from transformers.trainer_callback import PrinterCallback
 
-    course = Course(dataset, settings, curves, on_epoch, on_step, validates=validate is not None)
+    decay = settings.averaging
+    average = AsTheyAre() if decay is None else WeightAverage.of(backbone.model, decay)
+    course = Course(dataset, settings, curves, on_epoch, on_step, validates=validate is not None, average=average)
     _require_together(dataset.ranks, dataset.ranks.found())
     # Processes shall not drop the same units; the order of steps does not hang on this seed.
     own = replace(settings, seed=settings.seed + dataset.ranks.rank)
@@ -95,6 +98,9 @@ def build_trainer(
     trainer.backbone, trainer.validate, trainer.ranks = backbone, validate, dataset.ranks  # type: ignore[attr-defined]
     trainer.focal_gamma = settings.focal_gamma  # type: ignore[attr-defined]
     trainer.auto_batch, trainer.tell = settings.auto_batch, tell  # type: ignore[attr-defined]
+    trainer.average = average  # type: ignore[attr-defined]
+    if decay is not None:
+        _require_own_weights(trainer)
     trainer.remove_callback(PrinterCallback)
     if "tensorboard" in settings.tracking and dataset.ranks.first:
         _add_tensorboard(trainer, folder / "tensorboard")
@@ -111,6 +117,19 @@ def _require_together(ranks: Ranks, found: int) -> None:
         raise TrainingError(
             f"{ranks.count} processes were started, but {found} train together: start them with torchrun, accelerate "
             "launch or instructerc run --launch"
+        )
+
+
+def _require_own_weights(trainer: Any) -> None:
+    """An average is taken of whole weights, which launchers that split or copy them keep elsewhere.
+
+    Raises:
+        UsageError: Weights are not this process's own.
+    """
+    if trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled:
+        raise UsageError(
+            "training.averaging: goes with one process, or with several by data parallel alone: leave it out, or leave "
+            "--strategy out"
         )
 
 
@@ -167,6 +186,7 @@ def _trainer_class() -> Any:
         validate: Validate | None
         ranks: Ranks
         focal_gamma: float
+        average: Averaging
 
         def get_train_dataloader(self) -> torch.utils.data.DataLoader[Any]:
             """The steps in the dataset's own order."""
@@ -195,9 +215,10 @@ def _trainer_class() -> Any:
             """Validates by the recognition that users get."""
             assert self.validate is not None
             self.backbone.model.eval()
-            metrics = {f"eval_{name}": value for name, value in self.validate(_splits_weights(self)).items()}
-            self.log(dict(metrics))
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            with self.average.in_place():  # the epoch's model is kept in here as well
+                metrics = {f"eval_{name}": value for name, value in self.validate(_splits_weights(self)).items()}
+                self.log(dict(metrics))
+                self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
             return metrics
 
         def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002 — not estimated
@@ -212,9 +233,12 @@ def _trainer_class() -> Any:
             folder = Path(self.args.output_dir or ".") / f"{PREFIX}{self.state.global_step}"
             with _whole(folder, self.ranks):
                 super()._save_checkpoint(model, trial)
+                if self.ranks.first:
+                    self.average.save(folder)
 
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002
             load_trained(self.backbone, Path(resume_from_checkpoint))
+            self.average.load(Path(resume_from_checkpoint))
 
     return StageTrainer
 
@@ -342,6 +366,7 @@ class Course:
         on_epoch: Told of each epoch's end.
         on_step: Told of each step's end.
         validates: Whether there is something to validate on.
+        average: Follows the weights.
     """
 
     dataset: StepDataset
@@ -350,6 +375,7 @@ class Course:
     on_epoch: OnEpoch
     on_step: OnStep
     validates: bool
+    average: Averaging
 
     def epoch_begins(self, state: Any) -> None:
         """Serves the order of the right epoch, also after a resume in the middle of one."""
@@ -357,6 +383,7 @@ class Course:
 
     def step_ends(self, state: Any, control: Any) -> None:
         """Saves every so many steps, but never at an epoch's end before its validation: a resume would skip that."""
+        self.average.step_done(state.global_step)
         self.on_step(state.global_step, None)
         every, done = self.settings.save_every, state.global_step
         if every and done % every == 0 and done % len(self.dataset):
@@ -367,7 +394,8 @@ class Course:
         control.should_save = True
         control.should_evaluate = self.validates
         if not self.validates:
-            self.on_epoch(round(state.epoch), True)
+            with self.average.in_place():
+                self.on_epoch(round(state.epoch), True)
 
     def logged(self, state: Any, logs: Mapping[str, Any]) -> None:
         """Adds a point to the loss curve."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from instructerc.backbones.backbone import Backbone
-from instructerc.backbones.rows import row_budget, row_inputs
+from instructerc.backbones.rows import row_budget, row_inputs, spans_of
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.batches import MicroBatch, target_answer, token_weight, tokens_read
 from instructerc.training.grouping import by_conversation
@@ -54,7 +54,8 @@ class TreeBatching:
         """The rows of a step, and the tokens that each may hold."""
         sequences = [(*example.prompt, *target_answer(example)[:-1]) for example in examples]
         budget = self.budget or row_budget(self.backbone, sequences)
-        return pack(by_conversation(examples), sequences, budget=budget), budget
+        spans = spans_of(self.backbone, [(example, len(target_answer(example)) - 1) for example in examples])
+        return pack(by_conversation(examples), sequences, budget=budget, spans=spans), budget
 
     def _micro_batch(self, row: Row, examples: Sequence[EncodedExample]) -> MicroBatch:
         """Targets hang under the last tokens of each path."""
@@ -70,7 +71,7 @@ class TreeBatching:
             targets += answer
             weights += [token_weight(example, answer, self.loss_weighting)] * len(answer)
         return MicroBatch(
-            row_inputs(self.backbone, row),
+            row_inputs(self.backbone, row, [examples[sequence] for sequence in row.sequences]),
             torch.tensor(targets),
             torch.tensor(weights, dtype=torch.float32),
             torch.tensor(positions),

@@ -8,12 +8,15 @@ sequences   a b c d        token   a b c d e f         a is the parent of b and 
 
 Token q may attend to token k exactly when `k <= q < end[k]`: k is q itself or an ancestor of q. With `depth` as its
 position, every path from the root sees what its sequence would see alone, so logits, loss and gradients are the same.
+
+Sequences may be made of spans whose tokens see one another, such as the turns of a prompt. A tree then branches between
+spans alone, and q may attend to k exactly when `start[k] <= q < end[k]`: the span that k is in has begun.
 """
 
 from __future__ import annotations
 
 from instructerc.trees.packing import Row, fill_rate, pack
 from instructerc.trees.sharding import shard
-from instructerc.trees.tree import TokenTree
+from instructerc.trees.tree import Span, Spans, TokenTree
 
-__all__ = ["Row", "TokenTree", "fill_rate", "pack", "shard"]
+__all__ = ["Row", "Span", "Spans", "TokenTree", "fill_rate", "pack", "shard"]

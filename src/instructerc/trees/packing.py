@@ -28,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instructerc.trees.tree import Ordered, TokenTree
+from instructerc.trees.tree import Ordered, Spans, TokenTree
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,7 @@ class Row:
         tokens: Token of each node, [N].
         depths: Its position, [N].
         ends: One past its last descendant, [N].
+        starts: First node of its span, [N].
         sequences: Numbers of the sequences in this row.
         paths: For each of them, the nodes of its tokens.
     """
@@ -54,6 +55,7 @@ class Row:
     tokens: Integers
     depths: Integers
     ends: Integers
+    starts: Integers
     sequences: tuple[int, ...]
     paths: tuple[Integers, ...]
 
@@ -61,7 +63,9 @@ class Row:
         return len(self.tokens)
 
 
-def pack(groups: Sequence[Sequence[int]], sequences: Sequence[Sequence[int]], *, budget: int) -> list[Row]:
+def pack(
+    groups: Sequence[Sequence[int]], sequences: Sequence[Sequence[int]], *, budget: int, spans: Spans | None = None
+) -> list[Row]:
     """Packs sequences into as few rows as best-fit decreasing finds; the same rows every time.
 
     Args:
@@ -69,13 +73,14 @@ def pack(groups: Sequence[Sequence[int]], sequences: Sequence[Sequence[int]], *,
         sequences: Token ids.
         budget: Tokens a row may hold. A tree that is larger is split into trees that repeat their common trunk; a
             single sequence that is larger gets a row for itself and its prefixes, and is never cut.
+        spans: What of each sequence is read in both directions; None makes a span of each token.
 
     Example:
         >>> rows = pack([[0, 1], [2]], [[1, 2, 3], [1, 2, 4], [5, 6]], budget=8)
         >>> [row.tokens.tolist() for row in rows], rows[0].sequences
         ([[1, 2, 3, 4, 5, 6]], (0, 1, 2))
     """
-    trees = [item for group in groups for item in _trees_of(group, sequences, budget)]
+    trees = [item for group in groups for item in _trees_of(group, sequences, budget, spans)]
     trees.sort(key=lambda item: -len(item[1]))  # stable: equal trees stay in order
     rows: list[list[tuple[tuple[int, ...], TokenTree]]] = []
     room: list[tuple[int, int]] = []  # what is left in a row, and its number; by rising room
@@ -104,10 +109,12 @@ def fill_rate(rows: Sequence[Row], budget: int) -> float:
 
 
 def _trees_of(
-    members: Sequence[int], sequences: Sequence[Sequence[int]], budget: int
+    members: Sequence[int], sequences: Sequence[Sequence[int]], budget: int, spans: Spans | None
 ) -> Iterator[tuple[tuple[int, ...], TokenTree]]:
     """One tree, or several where it is too large, of neighbours in sorted order; each with its sequences."""
-    ordered = Ordered.of([sequences[member] for member in members])
+    ordered = Ordered.of(
+        [sequences[member] for member in members], None if spans is None else [spans[member] for member in members]
+    )
     for start, stop in itertools.pairwise(_cuts(ordered, budget)):
         part = ordered.part(start, stop)
         yield tuple(members[place] for place in part.members), part.tree()
@@ -150,6 +157,7 @@ def _row(items: Sequence[tuple[Sequence[int], TokenTree]]) -> Row:
         tokens=np.concatenate([tree.tokens for _, tree in items]),
         depths=np.concatenate([tree.depths for _, tree in items]),
         ends=np.concatenate([tree.ends + offset for offset, (_, tree) in placed]),
+        starts=np.concatenate([tree.starts + offset for offset, (_, tree) in placed]),
         sequences=tuple(member for members, _ in items for member in members),
         paths=tuple(path + offset for offset, (_, tree) in placed for path in tree.paths),
     )
