@@ -57,6 +57,7 @@ docs: setup ## Write the pages that are generated from the code
 	$(BIN)/python scripts/results_table.py
 	$(BIN)/python scripts/benchmarks_page.py
 	$(BIN)/python scripts/baselines_table.py
+	$(BIN)/python scripts/small_models.py
 	$(BIN)/python scripts/shipped_card.py
 	$(BIN)/python scripts/cli_page.py
 
@@ -66,6 +67,7 @@ docs-check: setup ## Say whether those pages are current
 	$(BIN)/python scripts/results_table.py --check
 	$(BIN)/python scripts/benchmarks_page.py --check
 	$(BIN)/python scripts/baselines_table.py --check
+	$(BIN)/python scripts/small_models.py --check
 	$(BIN)/python scripts/shipped_card.py --check
 	$(BIN)/python scripts/cli_page.py --check
 

@@ -29,6 +29,7 @@ from typing import Any
 
 from instructerc.backbones.backbone import Backbone
 from instructerc.backbones.batching import use_trees
+from instructerc.backbones.loading import Precision
 from instructerc.backbones.tokens import EncodedExample
 from instructerc.conversation import Conversation
 from instructerc.prompts.example import Example
@@ -183,9 +184,8 @@ def recognizer_of(given: argparse.Namespace) -> tuple[EmotionRecognizer, tuple[C
     from instructerc.recognition.artefact import read_artefact
 
     artefact, _ = read_artefact(given.checkpoint)
-    recognizer = EmotionRecognizer.from_pretrained(given.checkpoint, mode="score")
-    if given.float32:
-        recognizer.backbone.autocast = False
+    precision: Precision | None = "float32" if given.float32 else None
+    recognizer = EmotionRecognizer.from_pretrained(given.checkpoint, mode="score", precision=precision)
     use_trees(recognizer.backbone, "tree")  # makes the backbone ready for them, as a recognition does
     corpus = corpus_of(given.corpus or artefact.corpus, given.folder)
     if corpus is None:

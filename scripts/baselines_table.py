@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pages import write_or_check
+from pages import between, write_or_check
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "baselines.md"
@@ -55,8 +55,7 @@ def table(results: Path = RESULTS) -> str:
 
 def page(text: str) -> str:
     """The page with its table renewed."""
-    before, _, rest = text.partition(START)
-    return f"{before}{START}\n\n{table()}\n\n{END}{rest.partition(END)[2]}"
+    return between(text, START, END, table())
 
 
 def main(arguments: list[str]) -> int:

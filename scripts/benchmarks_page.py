@@ -92,6 +92,21 @@ SECTIONS = (
         "python benchmarks/wordings.py --json benchmarks/results/wordings.json",
     ),
     Section(
+        "small-speed",
+        "Small models",
+        "What the model that ships labels a second, and the most memory that the process held, beside the other "
+        "embedded backbones. It is `embedded-turns`, which reads once what prompts share, as the causal `embedded` "
+        "does; `embedded-encoder` reads each prompt alone, with less history.",
+        "python benchmarks/small_speed.py --json benchmarks/results/small-speed.json",
+    ),
+    Section(
+        "settled",
+        "Weights that are cast once",
+        "The model that ships computes in bfloat16. A model that is loaded to be asked keeps its weights so; before, "
+        "each pass cast them anew.",
+        "python benchmarks/settled.py --json benchmarks/results/settled.json",
+    ),
+    Section(
         "live",
         "Live conversations",
         "A turn of a conversation that goes on: a session, which keeps what it has read, against reading the last "
@@ -104,6 +119,13 @@ SECTIONS = (
         "One row of token trees, forward and backward: dense masks against attention block by block, in "
         "processor time.",
         "python benchmarks/attention.py --json benchmarks/results/attention.json",
+    ),
+    Section(
+        "padded-attention",
+        "Attention in padded batches on a CPU",
+        "Forward and backward passes of `embedded-encoder` in bfloat16, in processor time. The package trains with "
+        "*sdpa in float32*.",
+        "python benchmarks/padded_attention.py --json benchmarks/results/padded-attention.json",
     ),
     Section(
         "retrieval",
@@ -138,7 +160,7 @@ SECTIONS = (
     Section(
         "many-turns",
         "A hundred thousand turns",
-        "Through `instructerc predict`, by the model that ships: memory stays where it is.",
+        "Through `instructerc predict`, by the causal model that was the first to ship: memory stays where it is.",
         "python benchmarks/many_turns.py --json benchmarks/results/many-turns.json",
     ),
     Section(
@@ -182,8 +204,8 @@ SECTIONS = (
     Section(
         "ray-workers",
         "Workers of a Ray cluster",
-        "Eight files by `instructerc predict --engine ray`, a core a worker. The speed is that of the seconds from the "
-        "first partition that is done to the last.",
+        "Eight files by `instructerc predict --engine ray`, a core a worker, by the causal model that was the first to "
+        "ship. The speed is that of the seconds from the first partition that is done to the last.",
         "python benchmarks/ray_workers.py --json benchmarks/results/ray-workers.json",
     ),
     Section(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,15 @@ def figures(rows: Sequence[Any], data: Any) -> dict[str, Any]:
     return record
 
 
+def unlike(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run's recipe says otherwise than the packaged one, but for what changes no model."""
+    return {
+        path: value
+        for path, value in run.items()
+        if value != recipe.get(path) and path not in ("evaluation.baselines", "training.tracking")
+    }
+
+
 def main() -> None:
     """Writes the model into the package, and its figures into a result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -64,11 +73,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the folder of the corpora, where it is no longer the run's")
     given = parser.parse_args()
 
+    from record_try import recipe_of
+
     from instructerc.baselines.measuring import measure_baselines
     from instructerc.baselines.registry import BASELINES as METHODS
     from instructerc.experiments.calibrating import calibrate
     from instructerc.experiments.data import prepare_data
     from instructerc.experiments.resolve import resolve
+    from instructerc.experiments.rules import flat_values
     from instructerc.recognition.publishing import SHIPPED_FOLDER
     from instructerc.recognition.recognizer import EmotionRecognizer
 
@@ -100,6 +112,9 @@ def main() -> None:
             for result in measure_baselines(data.corpus, {name: METHODS[name] for name in BASELINES})
         },
         "trained": {
+            "unlike_recipe": unlike(
+                recipe_of(given.run), flat_values(resolve("shipped").recipe.model_dump(mode="json"))
+            ),
             "best_epoch": report["curves"]["best_epoch"],
             "validation": report["curves"]["validation"],
             "notices": report["notices"],

@@ -7,6 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
+def between(text: str, start: str, end: str, middle: str) -> str:
+    r"""A page with what stands between two marks replaced; the marks stay.
+
+    Example:
+        >>> between("a <x> old </x> z", "<x>", "</x>", "new")
+        'a <x>\n\nnew\n\n</x> z'
+    """
+    before, _, rest = text.partition(start)
+    return f"{before}{start}\n\n{middle}\n\n{end}{rest.partition(end)[2]}"
+
+
 def write_or_check(page: Path, text: str, arguments: Sequence[str], *, source: str) -> int:
     """Writes a page; with --check only says whether it is what it is made from.
 

@@ -5,16 +5,73 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pages import between
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
 START, END = "<!-- results: written by scripts/results_table.py -->", "<!-- end of results -->"
+SMALL_START, SMALL_END = "<!-- small: written by scripts/results_table.py -->", "<!-- end of small -->"
 
 
-def figure(values: list[float]) -> str:
+@dataclass(frozen=True, slots=True)
+class Best:
+    """What the best small model of a corpus was measured at, and the best that was published.
+
+    Attributes:
+        title: Corpus and metric.
+        corpus: Name of the corpus.
+        name: That of the try in `benchmarks/results/small`.
+        metric: Key of its result file.
+        published: The best published figure of a text-only model below 100 million parameters, and whose it is.
+        command: The last command that made it.
+    """
+
+    title: str
+    corpus: str
+    name: str
+    metric: str
+    published: str
+    command: str
+
+
+BEST = (
+    Best(
+        title="MELD, W-F1",
+        corpus="meld",
+        name="begun",
+        metric="test",
+        published="60.84 (BiERU)",
+        command="instructerc run encoder --set training.epochs=2 --set training.start=runs/friends --seeds 1,2,3",
+    ),
+    Best(
+        title="EmoryNLP, W-F1",
+        corpus="emorynlp",
+        name="begun-decision",
+        metric="test",
+        published="34.39 (KET)",
+        command="instructerc run encoder --set data.corpus=emorynlp --set training.epochs=2 "
+        "--set training.start=runs/friends --set recognition.decision=weighted-f1 --seeds 1,2,3",
+    ),
+    Best(
+        title="DailyDialog, micro F1 without neutral",
+        corpus="dailydialog",
+        name="thin",
+        metric="micro_without_neutral",
+        published="57.75 (SentEmoContext)",
+        command="instructerc run encoder --set data.corpus=dailydialog --set data.neutral_fraction=0.2 "
+        "--set window.size=4 --set training.epochs=2 --set training.start=embedded "
+        "--set recognition.decision=micro-f1-without-neutral --seeds 1,2",
+    ),
+)
+
+
+def figure(values: Sequence[float]) -> str:
     """A fraction, or the mean and deviation of several, times 100."""
     mean = 100 * statistics.mean(values)
     return f"{mean:.2f} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else f"{mean:.2f}"
@@ -54,12 +111,29 @@ def table() -> str:
     return "\n".join([*head, *rows, *(f"\n{note}" for note in notes)])
 
 
+def small_row(best: Best) -> str:
+    """The row of a corpus, over the seeds of the try."""
+    files = sorted((RESULTS / "small").glob(f"{best.name}-{best.corpus}-*.json"))
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    seeds = ", ".join(str(record["seed"]) for record in records)
+    own = figure([record[best.metric] for record in records])
+    return f"| {best.title} | **{own}** | {best.published} | {seeds} | `{best.command}` |"
+
+
+def small_table() -> str:
+    """What the small models of docs/small_models.md were measured at."""
+    head = [
+        "| | 22 million parameters | published, below 100 million | seeds | last command |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *map(small_row, BEST)])
+
+
 def main() -> None:
-    """Writes the table between its marks, or checks it."""
+    """Writes the tables between their marks, or checks them."""
     text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    current = f"{before}{START}\n\n{table()}\n\n{END}{after}"
+    current = between(text, START, END, table())
+    current = between(current, SMALL_START, SMALL_END, small_table())
     if "--check" in sys.argv[1:]:
         sys.exit(0 if current == text else "the README's results are out of date: run `make docs`")
     README.write_text(current, encoding="utf-8")
