@@ -25,8 +25,8 @@ NAMES = {
 
 SIGNATURES = {
     EmotionRecognizer.from_pretrained: (
-        *("folder", "mode", "batch_size", "batching", "device", "attention", "allow_oracle", "engine", "revision"),
-        *("labels", "threshold"),
+        *("folder", "mode", "batch_size", "batching", "device", "attention", "precision", "allow_oracle"),
+        *("engine", "revision", "labels", "threshold"),
     ),
     EmotionRecognizer.asking: ("self", "labels", "threshold"),
     EmotionRecognizer.recognize: ("self", "conversation"),
