@@ -36,7 +36,7 @@ def test_every_idea_is_a_recipe_of_its_own_and_one_that_is_recorded_is_not_tried
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tries = script("small_tries", monkeypatch)
-    recipes = [resolve("encoder", [*tries.BASE, *idea.changes]).recipe.model_dump_json() for idea in tries.TRIES]
+    recipes = [resolve(idea.recipe, [*tries.BASE, *idea.changes]).recipe.model_dump_json() for idea in tries.TRIES]
     assert len(set(recipes)) == len({idea.name for idea in tries.TRIES}) == len(tries.TRIES)
     commands: list[list[str]] = []
     monkeypatch.setattr(tries.subprocess, "run", lambda command, **_: commands.append(command))
