@@ -18,7 +18,7 @@ from record_result import RESULTS, row_of
 FOLDER = RESULTS / "small"
 
 
-PLACES = ("output.folder", "data.folder", "training.start")
+PLACES = ("output.folder", "data.folder", "training.start", "training.teachers")
 """Keys that name a place on one machine; what a training began with is in the report, by its hash."""
 
 

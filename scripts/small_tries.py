@@ -53,6 +53,7 @@ TRIES = (
     Try("turns-faster", "`turns`, learning rate 2e-4", ("training.learning_rate=2e-4",)),
     Try("turns-batch-16", "`turns`, 16 examples a step", ("training.batch_size=16",)),
     Try("turns-rare-labels", "`turns`, rare labels count more (square root)", ("training.class_weights=square-root",)),
+    Try("turns-smoothing", "`turns`, labels smoothed by 0.1", ("training.label_smoothing=0.1",)),
     Try("turns-focal", "`turns`, focal loss, γ = 2", ("training.focal_gamma=2",)),
     Try(
         "turns-lora",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,9 @@ def loss_and_gradients(
     return total, {name: tensor.grad.clone() for name, tensor in named if tensor.grad is not None}
 
 
-def assert_trees_learn_the_same(backbone: Backbone, *, budget: int | None) -> None:
+def assert_trees_learn_the_same(backbone: Backbone, *, budget: int | None, shares: tuple[float, ...] = ()) -> None:
     backbone.model.eval()  # no dropout: with it, shared tokens share one mask
-    examples = labelled(backbone)
+    examples = [replace(example, shares=shares) for example in labelled(backbone)]
     padded = PaddedBatching(micro_batch=2, pad=backbone.tokenizer.pad_token_id)
     loss, gradients = loss_and_gradients(backbone, padded, examples)
     tree_loss, tree_gradients = loss_and_gradients(backbone, TreeBatching(backbone=backbone, budget=budget), examples)

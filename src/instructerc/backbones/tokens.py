@@ -32,6 +32,7 @@ class EncodedExample:
         answers: Ids of every candidate answer, each with the token that ends it.
         target: Which of the answers is right; None where it is not known, or none of them.
         weight: What its loss counts.
+        shares: What each answer counts in that, together 1, where more than the target is learned; else empty.
         dropped_turns: Turns that were left out because the prompt was too long.
         dropped_demonstrations: Demonstrations that were left out because the prompt was too long without any history.
         cut_tokens: Tokens that an opaque prompt lost at its front for the same reason.
@@ -51,6 +52,7 @@ class EncodedExample:
     dropped_demonstrations: int = 0
     focus: int = 0
     spans: tuple[int, ...] = ()
+    shares: tuple[float, ...] = ()
 
 
 def longest_sequence(context: int, max_length: int | None) -> int:
@@ -152,6 +154,7 @@ class PromptEncoder:
             answers=answers,
             target=target,
             weight=example.weight,
+            shares=example.shares if target is not None else (),
             dropped_turns=dropped,
             cut_tokens=max(excess, 0),
             conversation=example.conversation,

@@ -20,6 +20,7 @@ from instructerc.evaluation.weights import class_weights, get_weighting
 from instructerc.experiments.conversations import given_labels, load_recipe_corpus, prompt_spec
 from instructerc.experiments.demonstrating import recipe_demonstrator, shown_in
 from instructerc.experiments.starting import Start, find_start
+from instructerc.experiments.teaching import Teaching, find_teaching
 from instructerc.labels import LabelSet, label_set_of
 from instructerc.prompts.demonstration import Demonstration
 from instructerc.prompts.example import Example, Task
@@ -48,6 +49,7 @@ class RunData:
         leaks: What training shares with validation and test; None where nobody looked.
         demonstrator: Finds the demonstrations that prompts show; None where they show none.
         label_weights: What a training example of each label counts; empty where all count the same.
+        teaching: What a training example teaches beside its label.
         start: The trained model that training begins with; None where that is the backbone as it came.
         sampled: Whether training turns without an emotion are those that a fraction left out.
     """
@@ -62,6 +64,7 @@ class RunData:
     leaks: LeakReport | None = None
     demonstrator: Demonstrator | None = field(default=None, repr=False)
     label_weights: Mapping[str, float] = field(default_factory=dict)
+    teaching: Teaching = field(default_factory=Teaching)
     start: Start | None = None
     sampled: bool = False
     _shown: dict[Split, list[TurnDemonstrations]] = field(default_factory=dict, repr=False, compare=False)
@@ -142,7 +145,7 @@ class RunData:
             return example
         if example.task != "speaker_identification":
             weight *= self.label_weights.get(example.target or "", 1.0)
-        return example if weight == example.weight else replace(example, weight=weight)
+        return self.teaching.of(example if weight == example.weight else replace(example, weight=weight))
 
 
 def prepare_data(recipe: Recipe, *, progress: Progress = ignore_progress) -> RunData:
@@ -174,7 +177,8 @@ def prepare_data(recipe: Recipe, *, progress: Progress = ignore_progress) -> Run
             f"recognition.decision {recipe.recognition.decision}: none of the labels {', '.join(data.labels.labels)} "
             "means neutral: choose weighted-f1"
         )
-    return replace(data, label_weights=_label_weights(recipe, data), start=start)
+    teaching = find_teaching(recipe, data.labels.labels)
+    return replace(data, label_weights=_label_weights(recipe, data), teaching=teaching, start=start)
 
 
 def _from_corpus(recipe: Recipe, progress: Progress) -> RunData:

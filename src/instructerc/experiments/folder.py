@@ -32,7 +32,7 @@ REPLACED = (
 """What a run writes, and clears away before it begins."""
 
 MOVABLE = (
-    *("output.folder", "data.folder", "training.start"),
+    *("output.folder", "data.folder", "training.start", "training.teachers"),
     *("training.row_tokens", "training.micro_batch", "training.auto_batch", "recognition.batch_size"),
     *("endpoint.concurrency", "endpoint.timeout", "endpoint.retries", "endpoint.price_input", "endpoint.price_output"),
 )
@@ -101,9 +101,11 @@ def claim(folder: Path, resolved: Resolved, data: RunData, *, resume: bool) -> N
     refuse_taken(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / RECIPE, resolved.to_yaml())
-    state = {"recipe": resolved.to_yaml(), "data": data.hash, "prompt": data.spec.hash}
+    state: dict[str, Any] = {"recipe": resolved.to_yaml(), "data": data.hash, "prompt": data.spec.hash}
     if data.start is not None:
         state["start"] = data.start.hash
+    if data.teaching.teachers:
+        state["teachers"] = [teacher.hash for teacher in data.teaching.teachers]
     # Last: a folder without it is nobody's.
     _write_state(folder, {**state, "revision": git_revision(), "versions": versions(), "seconds": 0.0})
 
@@ -164,6 +166,8 @@ def _require_same(folder: Path, resolved: Resolved, data: RunData) -> bool:
         faults.append("the words of the prompts changed")
     if known.get("start") != (data.start.hash if data.start else None):
         faults.append("training.start is another model")
+    if known.get("teachers", []) != [teacher.hash for teacher in data.teaching.teachers]:
+        faults.append("training.teachers are other models")
     if faults:
         raise TrainingError(
             f"{folder}: this is not the run that began here, and figures would mix two: {'; '.join(faults)}: "

@@ -76,7 +76,8 @@ TRAINING_ONLY = tuple(
             "early_stopping",
             "gradient_checkpointing",
         ),
-        *("loss_weighting", "class_weights", "focal_gamma", "averaging", "start", "save_every", "tracking"),
+        *("loss_weighting", "class_weights", "focal_gamma", "label_smoothing", "teachers", "teacher_weight"),
+        *("averaging", "start", "save_every", "tracking"),
     )
 )
 """Keys that say how weights are learned; batching and precision also hold where a model is used."""
@@ -89,7 +90,7 @@ SILENCERS = (
         silences=(
             *("data.corpus", "data.folder", "data.columns", "data.unify", "data.mix", "data.fraction", "data.unit"),
             *("data.neutral_fraction", "data.leaks", "window", "prompt.wording", "prompt.speakers"),
-            *("demonstrations", "stages"),
+            *("demonstrations", "stages", "training.teachers"),
         ),
         reason="has no effect beside data.prompts, whose prompts are already written: remove one of the two",
     ),
@@ -173,6 +174,12 @@ SILENCERS = (
         when=lambda value: value == "padded",
         silences=("training.row_tokens",),
         reason="has no effect beside training.batching: padded, which has no rows: remove one of the two",
+    ),
+    Silencer(
+        key="training.teachers",
+        when=lambda value: value is None,
+        silences=("training.teacher_weight",),
+        reason="has an effect only where training.teachers names a model: set that, or remove it",
     ),
     Silencer(
         key="training.grouping",

@@ -227,6 +227,7 @@ def _train(
         save_artefact(artefact, None, folder / MODEL, demonstrator=data.demonstrator, write=ranks.first)
         return [], artefact, Shortened()
     ranks.take_device()
+    data = _taught(recipe, data, watcher)
     watcher.phase(f"loading {recipe.backbone.name}")
     backbone = _load(recipe, artefact)
     # A branch may move on, and a folder be given another name.
@@ -258,6 +259,18 @@ def _train(
     del backbone
     release()
     return results, artefact, shortened
+
+
+def _taught(recipe: Recipe, data: RunData, watcher: RunWatcher) -> RunData:
+    """The data with what the recipe's teachers believe of them."""
+    if not data.teaching.teachers or recipe.adapter.method == "none":
+        return data
+    conversations = data.conversations("train")
+    watcher.recognizing(turns=sum(map(len, conversations)) * len(data.teaching.teachers))
+    teaching = data.teaching.asked(
+        conversations, batch_size=recipe.recognition.batch_size, told=watcher.phase, progress=watcher.recognized
+    )
+    return replace(data, teaching=teaching)
 
 
 def _load(recipe: Recipe, artefact: Artefact) -> Backbone:

@@ -196,6 +196,7 @@ def _notices(
         ),
         (data.leaks is not None, data.leaks.summary if data.leaks is not None else ""),
         (data.start is not None, data.start.notice if data.start is not None else ""),
+        (data.teaching.teachers, data.teaching.notice),
         (
             recipe.evaluation.baselines and data.corpus and not data.labelled("train"),
             "There are no baselines: no training turn carries a label.",
@@ -260,6 +261,8 @@ def _method(recipe: Recipe, data: RunData, outcome: Outcome) -> dict[str, Any]:
         "epochs": outcome.stages[-1][0].settings.epochs if outcome.stages else 0,
         "class weights": recipe.training.class_weights,
         "focal gamma": recipe.training.focal_gamma,
+        **({"label smoothing": data.teaching.smoothing} if data.teaching.smoothing else {}),
+        **({"teachers": _teachers(data)} if data.teaching.teachers else {}),
         **({"averaging": recipe.training.averaging} if recipe.training.averaging is not None else {}),
         "recognition": recipe.recognition.mode + (f", {engine}" if engine == "vllm" else ""),
         **({"decision": f"{decision} on validation"} if decision != "likeliest" else {}),
@@ -281,6 +284,11 @@ def _sampling(recipe: Recipe, data: RunData) -> Mapping[str, Any]:
     if values.neutral_fraction < 1:
         taken["neutral fraction"] = values.neutral_fraction
     return {**taken, "seed": recipe.seed} if taken else {}
+
+
+def _teachers(data: RunData) -> str:
+    named = ", ".join(teacher.hash for teacher in data.teaching.teachers)
+    return f"models {named}, weight {data.teaching.weight:g}"
 
 
 def _stage_text(stage: Stage) -> str:

@@ -100,6 +100,24 @@ class TrainingSettings(Section):
         "power. 0 is the plain loss.",
         ge=0,
     )
+    label_smoothing: Number = key(
+        0.0,
+        "Share of every target that all labels have alike, so that a model is less sure of itself.",
+        unit="share",
+        source="Szegedy et al. 2016",
+        ge=0,
+        lt=1,
+    )
+    teachers: tuple[Text, ...] | None = key(
+        None,
+        "Trained models with the same labels (run folders, hub ids), whose mean probabilities are learned beside the "
+        "labels: several models become one (distillation). They read the training split before the training.",
+        source="Hinton et al. 2015",
+        min_length=1,
+    )
+    teacher_weight: Number = key(
+        0.5, "Share of a target that is the teachers'; the rest is the label's.", unit="share", gt=0, le=1
+    )
     averaging: Number | None = key(
         None,
         "Measures and keeps a moving average of the weights, which holds on to this much of itself a step (0.99: about "

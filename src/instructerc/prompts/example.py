@@ -27,6 +27,7 @@ class Example:
         candidates: The answers that are allowed, in the order of the label set.
         target: The right answer; None where it is not known.
         weight: What its loss counts; 1 by default.
+        shares: What each candidate counts in that, together 1, where more than the target is learned; else empty.
         demonstrations: The labelled utterances that the prompt shows, nearest first.
     """
 
@@ -37,6 +38,7 @@ class Example:
     candidates: tuple[str, ...]
     target: str | None = None
     weight: float = 1.0
+    shares: tuple[float, ...] = ()
     demonstrations: tuple[Demonstration, ...] = ()
 
     @property

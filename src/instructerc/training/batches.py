@@ -17,6 +17,7 @@ from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.grouping import Grouping, by_conversation
 from instructerc.training.ranks import ALONE, Ranks
 from instructerc.training.settings import LossWeighting
+from instructerc.training.targets import unfolded
 from instructerc.training.workload import Pass, TokenUse
 from instructerc.trees.sharding import shard
 
@@ -97,12 +98,12 @@ class PaddedBatching:
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """Cuts the examples of one step into micro-batches, longest first, so that memory peaks at once."""
-        return [self._collate(part) for part in self._parts(examples)]
+        return [self._collate(part) for part in self._parts(list(unfolded(examples)))]
 
     def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
         """What goes through the model in these steps."""
         passes: list[Pass] = []
-        for part in (part for examples in steps for part in self._parts(examples)):
+        for part in (part for examples in steps for part in self._parts(list(unfolded(examples)))):
             lengths = [tokens_read(example) for example in part]
             room = len(part) * max(lengths)
             passes.append(Pass(tokens=sum(lengths), room=room, computed=room))
@@ -209,8 +210,9 @@ class StepDataset:
         return {"micro_batches": micro_batches, "weight": weight}
 
     def _weight(self, example: EncodedExample) -> float:
-        answer = target_answer(example)
-        return token_weight(example, answer, self.batching.loss_weighting) * len(answer)
+        answers = [(part, target_answer(part)) for part in unfolded((example,))]
+        weighting = self.batching.loss_weighting
+        return sum(token_weight(part, answer, weighting) * len(answer) for part, answer in answers)
 
     def steps(self) -> Iterator[list[EncodedExample]]:
         """The examples of each step of this epoch."""
