@@ -61,12 +61,10 @@ BEST = (
     Best(
         title="DailyDialog, micro F1 without neutral",
         corpus="dailydialog",
-        name="thin",
+        name="turns-dailydialog",
         metric="micro_without_neutral",
         published="57.75 (SentEmoContext)",
-        command="instructerc run encoder --set data.corpus=dailydialog --set data.neutral_fraction=0.2 "
-        "--set window.size=4 --set training.epochs=2 --set training.start=embedded "
-        "--set recognition.decision=micro-f1-without-neutral --seeds 1,2",
+        command="instructerc run turns-dailydialog --seeds 1,2,3",
     ),
 )
 
