@@ -18,6 +18,7 @@ from instructerc.prompts import PromptSpec
 from instructerc.testing import TINY_LABELS, tiny_conversation, tiny_corpus
 from instructerc.training.batches import Batching, PaddedBatching
 from instructerc.training.objective import weighted_loss
+from instructerc.training.targets import unfolded
 from instructerc.training.tree_batches import TreeBatching
 from tests.tiny_models import FAMILIES, load, tiny_family
 
@@ -33,7 +34,7 @@ def loss_and_gradients(
     backbone: Backbone, batching: Batching, examples: list[EncodedExample]
 ) -> tuple[float, dict[str, torch.Tensor]]:
     backbone.model.zero_grad()
-    batches = batching.micro_batches(examples)
+    batches = batching.micro_batches(list(unfolded(examples)))
     weight = sum(float(batch.weights.sum()) for batch in batches)
     total = 0.0
     for batch in batches:

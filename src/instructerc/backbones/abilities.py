@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from instructerc.backbones.backbone import Backbone
+from instructerc.backbones.backbone import Backbone, reading_of
 from instructerc.backbones.tree_attention import IMPLEMENTATION
 
 Layers = Literal["full", "window", "kinds"]
@@ -102,10 +102,10 @@ def _family(config: Any) -> str:
 
 
 def _direction(config: Any) -> str:
+    if reading_of(config) == "turns":  # trees of spans: `trees`
+        return ""
     encoder = config.model_type == "bert" and not getattr(config, "is_decoder", False)
-    turns = config.model_type == "bert" and getattr(config, "reads_turns", False)  # trees of spans: `trees`
     both_ways = getattr(config, "use_bidirectional_attention", False) or not getattr(config, "is_causal", True)
-    both_ways = both_ways and not turns
     return "its prompts are read in both directions" if encoder or both_ways else ""
 
 

@@ -80,11 +80,7 @@ class Backbone:
     @property
     def reading(self) -> Reading:
         """How prompts are read; answers are read from left to right."""
-        config = self.model.config
-        # Other types that may be made so have masks of their own, which nobody here has tried.
-        if config.model_type != "bert" or not getattr(config, "use_bidirectional_attention", False):
-            return "forward"
-        return "turns" if getattr(config, "reads_turns", False) else "whole"
+        return reading_of(self.model.config)
 
     @property
     def both_ways(self) -> bool:
@@ -95,6 +91,14 @@ class Backbone:
     def cache_argument(self) -> str:
         """What the forward pass calls its cache of keys and values; newer releases of transformers renamed it."""
         return "cache" if self.accepts("cache") else "past_key_values"
+
+
+def reading_of(config: Any) -> Reading:
+    """How a model of this configuration reads prompts (`embedded.set_reading`)."""
+    # Other types that may be made so have masks of their own, which nobody here has tried.
+    if config.model_type != "bert" or not getattr(config, "use_bidirectional_attention", False):
+        return "forward"
+    return "turns" if getattr(config, "reads_turns", False) else "whole"
 
 
 def base_model(model: Any) -> Any:

@@ -74,6 +74,8 @@ class Preset:
     gated: bool = False
 
 
+_MINILM = Sizes(6, 384, 1536, 12, 12, 32, 30522, gated=False, upcast=False, dropout=True)
+
 # A table is read row by row.
 # fmt: off
 _ROWS = (
@@ -83,15 +85,15 @@ _ROWS = (
     Preset("embedded", "package", None,
            "bert", BERT_TARGETS, 512, "float32", "plain", True, 22_743_738,
            "runs on a laptop, offline: all-MiniLM-L6-v2 as a causal model",
-           Sizes(6, 384, 1536, 12, 12, 32, 30522, gated=False, upcast=False, dropout=True), APACHE),
+           _MINILM, APACHE),
     Preset("embedded-turns", "package", None,
            "bert", BERT_TARGETS, 512, "float32", "plain", True, 22_743_738,
            "the same, each turn read in both directions: better, and as fast",
-           Sizes(6, 384, 1536, 12, 12, 32, 30522, gated=False, upcast=False, dropout=True), APACHE),
+           _MINILM, APACHE),
     Preset("embedded-encoder", "package", None,
            "bert", BERT_TARGETS, 512, "float32", "plain", False, 22_743_738,
            "the same, its prompts read in both directions: better, and about half as fast",
-           Sizes(6, 384, 1536, 12, 12, 32, 30522, gated=False, upcast=False, dropout=True), APACHE),
+           _MINILM, APACHE),
     Preset("smollm2-135m", "HuggingFaceTB/SmolLM2-135M", "93efa2f097d58c2a74874c7e644dbc9b0cee75a2",
            "llama", LLAMA_TARGETS, 8192, "bfloat16", "plain", True, 134_515_008,
            "smallest of today's models", Sizes(30, 576, 1536, 9, 3, 64, 49152), APACHE),

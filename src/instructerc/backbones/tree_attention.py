@@ -35,7 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from instructerc.backbones.backbone import base_model
+from instructerc.backbones.backbone import base_model, reading_of
 from instructerc.backbones.wide_attention import register_attention
 from instructerc.errors import BackboneError
 from instructerc.trees.packing import Row
@@ -222,7 +222,7 @@ def supports(config: Any) -> bool:
     return (
         config._attn_implementation in ("sdpa", IMPLEMENTATION)
         and getattr(config, "attn_logit_softcapping", None) is None
-        and (not getattr(config, "use_bidirectional_attention", False) or getattr(config, "reads_turns", False))
+        and (not getattr(config, "use_bidirectional_attention", False) or reading_of(config) == "turns")
     )
 
 

@@ -98,12 +98,12 @@ class PaddedBatching:
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """Cuts the examples of one step into micro-batches, longest first, so that memory peaks at once."""
-        return [self._collate(part) for part in self._parts(list(unfolded(examples)))]
+        return [self._collate(part) for part in self._parts(examples)]
 
     def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
         """What goes through the model in these steps."""
         passes: list[Pass] = []
-        for part in (part for examples in steps for part in self._parts(list(unfolded(examples)))):
+        for part in (part for examples in steps for part in self._parts(examples)):
             lengths = [tokens_read(example) for example in part]
             room = len(part) * max(lengths)
             passes.append(Pass(tokens=sum(lengths), room=room, computed=room))
@@ -197,7 +197,7 @@ class StepDataset:
         """This process's micro-batches of a step, and the sum of all weights of the whole step."""
         if not 0 <= step < len(self):
             raise IndexError(step)
-        examples = [self.examples[position] for position in self.plan()[step]]
+        examples = self._examples(self.plan()[step])
         share = share_of(examples, self.ranks, trees=self.batching.trees)
         if share:
             micro_batches = self.batching.micro_batches([examples[position] for position in share])
@@ -209,14 +209,16 @@ class StepDataset:
             weight = sum(self._weight(example) for example in examples)
         return {"micro_batches": micro_batches, "weight": weight}
 
+    def _examples(self, positions: Iterable[int]) -> list[EncodedExample]:
+        return list(unfolded(self.examples[position] for position in positions))
+
     def _weight(self, example: EncodedExample) -> float:
-        answers = [(part, target_answer(part)) for part in unfolded((example,))]
-        weighting = self.batching.loss_weighting
-        return sum(token_weight(part, answer, weighting) * len(answer) for part, answer in answers)
+        answer = target_answer(example)
+        return token_weight(example, answer, self.batching.loss_weighting) * len(answer)
 
     def steps(self) -> Iterator[list[EncodedExample]]:
-        """The examples of each step of this epoch."""
-        return ([self.examples[position] for position in step] for step in self.plan())
+        """The examples of each step of this epoch, one for each answer that is learned."""
+        return map(self._examples, self.plan())
 
     def plan(self) -> list[list[int]]:
         """Positions of the examples of each step, as this epoch meets them."""

@@ -12,7 +12,6 @@ from instructerc.backbones.tokens import EncodedExample
 from instructerc.training.batches import MicroBatch, target_answer, token_weight, tokens_read
 from instructerc.training.grouping import by_conversation
 from instructerc.training.settings import LossWeighting
-from instructerc.training.targets import unfolded
 from instructerc.training.workload import Pass, TokenUse
 from instructerc.trees.packing import Row, pack
 
@@ -34,15 +33,14 @@ class TreeBatching:
 
     def micro_batches(self, examples: Sequence[EncodedExample]) -> list[MicroBatch]:
         """The examples of one step as packed rows, fullest first."""
-        parts = list(unfolded(examples))
-        return [self._micro_batch(row, parts) for row in self._rows(parts)[0]]
+        return [self._micro_batch(row, examples) for row in self._rows(examples)[0]]
 
     def token_use(self, steps: Iterable[Sequence[EncodedExample]]) -> TokenUse:
         """What goes through the model in these steps."""
         passes: list[Pass] = []
         alone = 0
         for examples in steps:
-            rows, budget = self._rows(list(unfolded(examples)))
+            rows, budget = self._rows(examples)
             passes += [Pass(tokens=len(row), room=max(len(row), budget), computed=len(row)) for row in rows]
             alone += sum(map(tokens_read, examples))
         return TokenUse.of(passes, alone=alone, trees=True)
