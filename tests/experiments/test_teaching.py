@@ -14,7 +14,8 @@ from instructerc.errors import ArtefactError, AssetError, RecipeError, TrainingE
 from instructerc.experiments.data import prepare_data
 from instructerc.experiments.dry_run import dry_run
 from instructerc.experiments.run import RunResult, run_recipe
-from instructerc.experiments.teaching import Teacher, Teaching
+from instructerc.experiments.starting import TrainedModel
+from instructerc.experiments.teaching import Teaching
 from instructerc.prompts import PromptSpec
 from instructerc.recognition.artefact import FILE
 from instructerc.recognition.recognizer import EmotionRecognizer
@@ -27,7 +28,7 @@ def test_teachers_say_the_mean_of_their_probabilities_and_the_label_keeps_its_sh
 ) -> None:
     recognizer = EmotionRecognizer.from_pretrained(finished.folder)
     conversations = tiny_corpus().train[:2]
-    teacher = Teacher(finished.folder / "model", "abc", "tiny")
+    teacher = TrainedModel(finished.folder / "model", "abc", "tiny")
     phases: list[str] = []
     turns: list[int] = []
     teaching = Teaching(teachers=(teacher, teacher), weight=0.5, smoothing=0.1).asked(
@@ -83,8 +84,10 @@ def test_a_resume_meets_the_same_teachers_wherever_they_lie_now(
 
     result = run_recipe(recipe(tmp_path, given, *keys(teacher)))
     moved = teacher.rename(tmp_path / "moved")
-    again = run_recipe(recipe(tmp_path, given, *keys(moved)), resume=True)
+    log = Log()
+    again = run_recipe(recipe(tmp_path, given, *keys(moved)), resume=True, watcher=log)
     assert again.weighted_f1 == result.weighted_f1
+    assert not [phase for phase in log.phases if phase.startswith("asking")]  # what they said is in the folder
     with pytest.raises(TrainingError, match=r"training\.teachers are other models"):
         run_recipe(recipe(tmp_path, given, *keys(moved, result.folder)), resume=True)
 
@@ -134,3 +137,15 @@ def test_keys_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(RecipeError, match=told):
         recipe(tmp_path, values(corpus_folder, llama_folder), *overrides)
+
+
+def test_what_teachers_said_is_read_as_it_was_and_damage_is_named(tmp_path: Path) -> None:
+    beliefs = {("c \U0001f600", 0): {"joy": 0.1 + 0.2, "anger": 0.7}, ("c", 12): {"joy": 1e-9, "anger": 1 - 1e-9}}
+    told = Teaching(beliefs=beliefs)
+    told.write(tmp_path / "beliefs.json")
+    assert Teaching().read(tmp_path / "beliefs.json") == told
+    assert Teaching().read(tmp_path / "none.json") is None
+    for damaged in ("[[", "[1]", '[["c", "x", {}]]', '[["c", 1, 2]]'):
+        (tmp_path / "beliefs.json").write_text(damaged, encoding="utf-8")
+        with pytest.raises(TrainingError, match=r"beliefs\.json: is damaged"):
+            Teaching().read(tmp_path / "beliefs.json")

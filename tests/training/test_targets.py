@@ -49,6 +49,10 @@ def test_what_teachers_hardly_believe_costs_no_tokens() -> None:
     assert soft_target(0, 3, taught=(0.5, 0.5 - LEAST / 2, LEAST / 2), weight=1)[2] == 0
 
 
+def test_teachers_of_many_labels_are_heard_however_little_they_believe_of_each() -> None:
+    assert soft_target(0, 200, taught=(0.0075, *(0.9925 / 199,) * 199), weight=1)[0] == 1
+
+
 def test_an_example_is_learned_once_for_each_answer_that_counts() -> None:
     example = EncodedExample((1, 5), ((7, 2), (8, 2), (9, 2)), 0, 2.0, shares=(0.75, 0.0, 0.25))
     assert [(part.target, part.weight, part.shares) for part in unfolded([example])] == [(0, 1.5, ()), (2, 0.5, ())]
@@ -88,4 +92,4 @@ def test_a_step_counts_what_its_answers_count_however_many_processes_share_it(ll
         batching = TreeBatching(backbone=backbone, loss_weighting=weighting)
         steps = StepDataset(examples, ByConversation(), batching, 8, 1)
         whole = steps[0]["weight"]
-        assert whole == pytest.approx(sum(steps._weight(examples[at]) for at in steps.plan()[0]), rel=1e-5)
+        assert whole == pytest.approx(sum(map(steps._weight, next(steps.steps()))), rel=1e-5)

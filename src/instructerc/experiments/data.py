@@ -19,7 +19,7 @@ from instructerc.errors import DataError, RecipeError, UsageError
 from instructerc.evaluation.weights import class_weights, get_weighting
 from instructerc.experiments.conversations import given_labels, load_recipe_corpus, prompt_spec
 from instructerc.experiments.demonstrating import recipe_demonstrator, shown_in
-from instructerc.experiments.starting import Start, find_start
+from instructerc.experiments.starting import TrainedModel, find_start
 from instructerc.experiments.teaching import Teaching, find_teaching
 from instructerc.labels import LabelSet, label_set_of
 from instructerc.prompts.demonstration import Demonstration
@@ -65,7 +65,7 @@ class RunData:
     demonstrator: Demonstrator | None = field(default=None, repr=False)
     label_weights: Mapping[str, float] = field(default_factory=dict)
     teaching: Teaching = field(default_factory=Teaching)
-    start: Start | None = None
+    start: TrainedModel | None = None
     sampled: bool = False
     _shown: dict[Split, list[TurnDemonstrations]] = field(default_factory=dict, repr=False, compare=False)
 

@@ -22,11 +22,12 @@ from instructerc.experiments.rules import flat_values
 RECIPE = "recipe.yaml"
 STATE = "run.json"
 PREDICTIONS = "predictions.jsonl"
+BELIEFS = "beliefs.json"
 LOCK = ".lock"
 
 REPLACED = (
     *("model", "epochs", "checkpoints", "stages", "tensorboard", "curves.jsonl", EVENTS),
-    *(PREDICTIONS, "answers.jsonl"),
+    *(BELIEFS, PREDICTIONS, "answers.jsonl"),
     *("report.json", "report.md", "report.html", "confusion.png", "curves.png"),
 )
 """What a run writes, and clears away before it begins."""

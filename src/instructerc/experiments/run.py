@@ -4,6 +4,7 @@
 run folder
 ├── recipe.yaml         every effective value; `instructerc run` takes it as it is
 ├── run.json            recipe, hashes of data and prompts: what a resume has to meet again; versions and revision
+├── beliefs.json        where there are teachers: what they believe of each training turn
 ├── stages/1-NAME/      the stages before the last, each with its model
 ├── model/              the best epoch's model; with it alone one can predict
 ├── checkpoints/        the last one, to go on from
@@ -41,7 +42,7 @@ from instructerc.experiments.asking import Asked, open_recognizer, require_serve
 from instructerc.experiments.calibrating import DECISIONS, calibrate
 from instructerc.experiments.data import RunData, prepare_data
 from instructerc.experiments.events import EventFile, EventWatcher
-from instructerc.experiments.folder import PREDICTIONS, claim, held, timed
+from instructerc.experiments.folder import BELIEFS, PREDICTIONS, claim, held, timed
 from instructerc.experiments.resolve import Resolved
 from instructerc.experiments.stages import FOLDER as STAGES
 from instructerc.experiments.stages import Stage, plan_stages, stage_examples
@@ -227,7 +228,7 @@ def _train(
         save_artefact(artefact, None, folder / MODEL, demonstrator=data.demonstrator, write=ranks.first)
         return [], artefact, Shortened()
     ranks.take_device()
-    data = _taught(recipe, data, watcher)
+    data = _taught(recipe, data, folder, watcher, ranks)
     watcher.phase(f"loading {recipe.backbone.name}")
     backbone = _load(recipe, artefact)
     # A branch may move on, and a folder be given another name.
@@ -261,15 +262,20 @@ def _train(
     return results, artefact, shortened
 
 
-def _taught(recipe: Recipe, data: RunData, watcher: RunWatcher) -> RunData:
-    """The data with what the recipe's teachers believe of them."""
+def _taught(recipe: Recipe, data: RunData, folder: Path, watcher: RunWatcher, ranks: Ranks) -> RunData:
+    """The data with what the recipe's teachers believe of them, who are asked once a run."""
     if not data.teaching.teachers or recipe.adapter.method == "none":
         return data
+    known = data.teaching.read(folder / BELIEFS)
+    if known is not None:
+        return replace(data, teaching=known)
     conversations = data.conversations("train")
     watcher.recognizing(turns=sum(map(len, conversations)) * len(data.teaching.teachers))
     teaching = data.teaching.asked(
         conversations, batch_size=recipe.recognition.batch_size, told=watcher.phase, progress=watcher.recognized
     )
+    if ranks.first:
+        teaching.write(folder / BELIEFS)
     return replace(data, teaching=teaching)
 
 

@@ -1,4 +1,4 @@
-"""What a training begins with where that is not the bare backbone: a model that was trained before."""
+"""Models that were trained before, as a training needs them: to begin with one, or to be taught by them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from instructerc.backbones.presets import packaged
 from instructerc.errors import UsageError
 from instructerc.experiments.adapting import adapter_spec, place_of
-from instructerc.recognition.artefact import model_hash, read_artefact
+from instructerc.recognition.artefact import Artefact, model_hash, read_artefact
 from instructerc.recognition.publishing import find_model
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """A trained model that a training begins with.
+class TrainedModel:
+    """A model that was trained before.
 
     Attributes:
         folder: Where its tensors lie.
@@ -30,16 +30,21 @@ class Start:
     hash: str
     corpus: str = ""
 
-    @property
-    def notice(self) -> str:
-        """What a report has to say of it: nobody looked for leaks between what it has read and what is measured."""
-        return (
-            f"Training began with model {self.hash}, trained on {self.corpus or 'what it does not name'}: what that "
-            "shares with the measured split was not looked for here."
-        )
+    @classmethod
+    def of(cls, artefact: Artefact, place: Path) -> TrainedModel:
+        """What `read_artefact` found."""
+        return cls(place, model_hash(artefact, place), artefact.corpus)
 
 
-def find_start(recipe: Recipe) -> Start | None:
+def start_notice(start: TrainedModel) -> str:
+    """What a report has to say of it: nobody looked for leaks between what it has read and what is measured."""
+    return (
+        f"Training began with model {start.hash}, trained on {start.corpus or 'what it does not name'}: what that "
+        "shares with the measured split was not looked for here."
+    )
+
+
+def find_start(recipe: Recipe) -> TrainedModel | None:
     """What a recipe's training begins with; None where that is the backbone as it came.
 
     Raises:
@@ -62,4 +67,4 @@ def find_start(recipe: Recipe) -> Start | None:
         faults.append(f"it was trained with {artefact.adapter}, not {wanted}: set the keys of adapter")
     if faults:
         raise UsageError(f"training.start {name}: {'; '.join(faults)}")
-    return Start(place, model_hash(artefact, place), artefact.corpus or "")
+    return TrainedModel.of(artefact, place)

@@ -18,6 +18,7 @@ from instructerc.experiments.data import RunData
 from instructerc.experiments.folder import read_state
 from instructerc.experiments.provenance import machine, peak_memory_mib, versions
 from instructerc.experiments.stages import Stage
+from instructerc.experiments.starting import start_notice
 from instructerc.experiments.watching import RunWatcher, Silent
 from instructerc.recognition.predictions import TurnPrediction
 from instructerc.reporting.report import Curves, Report, report_of_rows
@@ -195,7 +196,7 @@ def _notices(
             f"There was no {recipe.checkpoints.select} split: the last epoch was kept.",
         ),
         (data.leaks is not None, data.leaks.summary if data.leaks is not None else ""),
-        (data.start is not None, data.start.notice if data.start is not None else ""),
+        (data.start is not None, start_notice(data.start) if data.start is not None else ""),
         (data.teaching.teachers, data.teaching.notice),
         (
             recipe.evaluation.baselines and data.corpus and not data.labelled("train"),

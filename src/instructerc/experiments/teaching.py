@@ -1,21 +1,25 @@
 """What training examples teach beside their labels: some of every label, and what other models believe.
 
 Trained models that read the training conversations (`training.teachers`) say how likely each label is; one small model
-learns from all of them what one label a turn does not tell. They are asked before the backbone is loaded, one by one.
+learns from all of them what one label a turn does not tell. They are asked before the backbone is loaded, one by one;
+what they said stays in the run folder, for a resume.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from instructerc.assets import write_atomically
 from instructerc.backbones.exhaustion import release
 from instructerc.conversation import Conversation
-from instructerc.errors import UsageError
+from instructerc.errors import TrainingError, UsageError
+from instructerc.experiments.starting import TrainedModel
 from instructerc.prompts.example import Example
-from instructerc.recognition.artefact import model_hash, read_artefact
+from instructerc.recognition.artefact import read_artefact
 from instructerc.recognition.publishing import find_model
 from instructerc.recognition.recognizer import EmotionRecognizer
 from instructerc.training.targets import soft_target
@@ -25,21 +29,6 @@ if TYPE_CHECKING:
 
 Turn = tuple[str, int]
 """Id of a conversation, and number of a turn of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Teacher:
-    """A trained model that says what it believes of the training turns.
-
-    Attributes:
-        folder: Where it lies.
-        hash: Of the model: a resume has to meet the same.
-        corpus: What it was trained on; empty where it does not say.
-    """
-
-    folder: Path
-    hash: str
-    corpus: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +43,7 @@ class Teaching:
     """
 
     smoothing: float = 0.0
-    teachers: tuple[Teacher, ...] = ()
+    teachers: tuple[TrainedModel, ...] = ()
     weight: float = 0.0
     beliefs: Mapping[Turn, Mapping[str, float]] = field(default_factory=dict, repr=False)
 
@@ -112,6 +101,26 @@ class Teaching:
             release()
         return replace(self, beliefs=sums)
 
+    def write(self, path: Path) -> None:
+        """Keeps what the teachers believe."""
+        rows = [[*turn, believed] for turn, believed in self.beliefs.items()]
+        write_atomically(path, json.dumps(rows) + "\n")
+
+    def read(self, path: Path) -> Teaching | None:
+        """The same with what the teachers said earlier; None where they were not asked yet.
+
+        Raises:
+            TrainingError: The file is damaged.
+        """
+        if not path.is_file():
+            return None
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+            beliefs = {(str(name), int(turn)): {**believed} for name, turn, believed in rows}
+        except (ValueError, TypeError) as error:
+            raise TrainingError(f"{path}: is damaged ({error}): remove it, and the teachers are asked anew") from None
+        return replace(self, beliefs=beliefs)
+
 
 def find_teaching(recipe: Recipe, labels: Sequence[str]) -> Teaching:
     """What a recipe's examples teach; its teachers are found, and not asked yet.
@@ -134,6 +143,6 @@ def find_teaching(recipe: Recipe, labels: Sequence[str]) -> Teaching:
             fault = "its prompts show labelled utterances, here the very turns that it is asked about"
         if fault:
             raise UsageError(f"training.teachers {name}: {fault}: name another model, or leave it out")
-        teachers.append(Teacher(place, model_hash(artefact, place), artefact.corpus or ""))
+        teachers.append(TrainedModel.of(artefact, place))
     weight = values.teacher_weight if teachers else 0.0
     return Teaching(smoothing=values.label_smoothing, teachers=tuple(teachers), weight=weight)

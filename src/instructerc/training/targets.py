@@ -44,7 +44,8 @@ def soft_target(
     """
     shares = [1.0 * (position == target) for position in range(count)]
     if taught:
-        kept = [belief if belief >= LEAST else 0.0 for belief in taught]
+        least = min(LEAST, max(taught))  # of a hundred labels or more each may have less
+        kept = [belief if belief >= least else 0.0 for belief in taught]
         given = sum(kept)
         shares = [(1 - weight) * own + weight * belief / given for own, belief in zip(shares, kept, strict=True)]
     return tuple(round((1 - smoothing) * share + smoothing / count, 12) for share in shares)
